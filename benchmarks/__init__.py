@@ -1,0 +1,1 @@
+"""The harness: run, score, check, time, submit; and the command line."""

@@ -1,0 +1,336 @@
+"""The command line; every command is a few lines that call the room which does the work."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from inpaintbench.methods import Method
+    from inpaintbench.reports import Run
+
+RUNS = Path("runs")
+
+app = typer.Typer(
+    help="Which inpainting method should I submit? Compare them on identical crops.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+MethodNames = Annotated[
+    str, typer.Option(help="Names, with parameters if wanted: telea:radius=5,cnn.")
+]
+Images = Annotated[
+    str, typer.Option(help="A folder (with subfolders), a zip archive, or skimage.", metavar="DIR|ZIP|NAME")
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")]
+CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    from inpaintbench.datasets.errors import InputError
+
+    try:
+        app()
+    except InputError as error:
+        print(f"inpaintbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("inpaintbench: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a TOML file.")] = "crop",
+    methods: MethodNames = "",
+    images: Images = "",
+    cases: Annotated[int, typer.Option(min=0, help="How many; 0 for the suite's own number.")] = 0,
+    seed: Annotated[int, typer.Option(min=-1, help="Of the cases; -1 for the suite's own.")] = -1,
+    jobs: Jobs = CORES,
+    timeout: Timeout = 60.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: a new one in runs/.")
+    ] = None,
+) -> None:
+    """Run methods on a suite's cases, print the leaderboard and write the report."""
+    from inpaintbench.benchmarks.run import run_suite
+    from inpaintbench.benchmarks.suites import read_suite
+    from inpaintbench.reports import load_run
+    from inpaintbench.reports.page import write_report
+
+    changes = {"images": images, "cases": cases}
+    chosen = read_suite(suite)
+    chosen = chosen.model_copy(update={key: value for key, value in changes.items() if value})
+    if seed >= 0:
+        chosen = chosen.model_copy(update={"seed": seed})
+    if methods:
+        names = [name for name in methods.split(",") if name.strip()]
+        chosen = chosen.model_copy(update={"methods": names})
+    made = _made_methods(chosen.methods)
+    folder = out or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    console = _console()
+    with _progress(console, {method.label: chosen.cases for method in made}) as advance:
+        run_suite(chosen, made, folder, jobs, timeout, advance, _warn)
+    finished = load_run(folder)
+    page = write_report(finished)
+    _print_run(console, finished, page)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write a run's report again from its files, and print its leaderboard."""
+    from inpaintbench.reports import load_run
+    from inpaintbench.reports.page import write_report
+
+    finished = load_run(run)
+    page = write_report(finished)
+    _print_run(_console(), finished, page)
+    if open_:
+        typer.launch(page.resolve().as_uri())
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="Folder of the earlier run.")],
+    new: Annotated[Path, typer.Argument(help="Folder of the later run.")],
+) -> None:
+    """Compare two runs on the cases they share; exit 1 where a method got worse beyond chance."""
+    from inpaintbench.reports import load_run
+    from inpaintbench.reports.tables import compare as compare_runs
+
+    table = compare_runs(load_run(old), load_run(new))
+    numbers = ["old", "new", "difference", "low", "high"]
+    _print_table(_console(), table.assign(**{n: table[n].map("{:.2f}".format) for n in numbers}))
+    if (table["verdict"] == "worse").any():
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    testset: Annotated[Path, typer.Argument(help="The challenge's test set, a pickle.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The predictions to write.")],
+    method: Annotated[str, typer.Option(help="A method, or best: the run's winner.")] = "best",
+    run: Annotated[
+        Path | None, typer.Option(help="The run to choose from; default: the last in runs/.")
+    ] = None,
+    jobs: Jobs = CORES,
+    timeout: Timeout = 60.0,
+) -> None:
+    """Restore a test set and write the submission file."""
+    from inpaintbench.benchmarks.submit import best_method, expectation, write_submission
+    from inpaintbench.datasets.errors import InputError
+    from inpaintbench.methods import parse_method
+    from inpaintbench.reports import load_run
+    from inpaintbench.reports.tables import last_run
+
+    try:
+        chosen_from = load_run(run or last_run(RUNS))
+    except InputError:
+        if run or method == "best":
+            raise
+        chosen_from = None
+    if chosen_from and method == "best":
+        method = best_method(chosen_from)
+        print(f"method: {method}, the winner of {chosen_from.path}")
+    made = parse_method(method)
+    if chosen_from:
+        print(expectation(chosen_from, made.label))
+    with _progress(_console(), {made.label: None}) as advance:
+        count = write_submission(
+            testset, output, made, jobs, timeout, lambda n: advance(made.label, n)
+        )
+    print(f"wrote {output}: {count} predictions; read back, and scored against itself: 0.0")
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Argument(help="A submission, a pickle.")],
+    targets: Annotated[Path, typer.Argument(help="The true values, in the same form.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the challenge MSE of a submission, by the server's rules."""
+    from inpaintbench.datasets.challenge import read_predictions
+    from inpaintbench.datasets.challenge import score as challenge_score
+
+    predicted, true = read_predictions(predictions), read_predictions(targets)
+    mse = challenge_score(predicted, true)
+    print(f'{{"challenge_mse": {mse!r}, "samples": {len(true)}}}' if json else f"{mse:.4f}")
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(help="A network method: cnn, course-cnn.")],
+    images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and crops.")] = 0,
+    epoch: Annotated[int, typer.Option(min=64, help="Crops between validations.")] = 12_800,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of weights and checkpoints; default: training/NETWORK.")
+    ] = None,
+) -> None:
+    """Train a network on photographs: weights, model card, loss curve, checkpoints."""
+    from inpaintbench.datasets.errors import InputError
+    from inpaintbench.methods import find_method
+    from inpaintbench.methods.networks.network_method import NetworkMethod
+
+    method = find_method(network)
+    if not issubclass(method, NetworkMethod):
+        raise InputError(f"{network} is not a network, there is nothing to train")
+    from inpaintbench.methods.networks.training import Settings
+    from inpaintbench.methods.networks.training import train as train_network
+
+    folder = out or Path("training") / network
+    settings = Settings(minutes=minutes, epoch_crops=epoch, seed=seed, workers=workers)
+    card = train_network(method, images, folder, settings, device, resume)
+    path = folder / f"{network}.safetensors"
+    print(f"wrote {path}: validation MSE {card['validation_mse']}")
+    print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="methods, tasks, datasets or suites.")],
+) -> None:
+    """List what there is."""
+    import pandas as pd
+
+    from inpaintbench.benchmarks.suites import TASKS, read_suite, suite_names
+    from inpaintbench.datasets.errors import InputError
+    from inpaintbench.datasets.images import BUNDLED, BUNDLED_NAME
+    from inpaintbench.methods import method_classes
+
+    if what == "methods":
+        rows = [
+            (name, c.family, ", ".join(f"{k}={v}" for k, v in c().parameters.items()), _summary(c))
+            for name, c in method_classes().items()
+        ]
+        table = pd.DataFrame(rows, columns=["method", "family", "parameters", "what it is"])
+    elif what == "tasks":
+        rows = [(name, _summary(module)) for name, module in TASKS.items()]
+        table = pd.DataFrame(rows, columns=["task", "what it is"])
+    elif what == "datasets":
+        rows = [(BUNDLED_NAME, name, terms) for name, terms in BUNDLED.items()]
+        table = pd.DataFrame(rows, columns=["dataset", "photograph", "terms"])
+    elif what == "suites":
+        suites = [read_suite(name) for name in suite_names()]
+        rows = [(s.name, s.task, s.images, str(s.cases), ", ".join(s.methods)) for s in suites]
+        table = pd.DataFrame(rows, columns=["suite", "task", "images", "cases", "methods"])
+    else:
+        raise InputError(f"cannot list {what!r}; there are methods, tasks, datasets and suites")
+    _print_table(_console(), table)
+
+
+@app.command()
+def check(
+    method: Annotated[str, typer.Argument(metavar="MODULE:CLASS", help="A Method class, or a name.")],
+) -> None:
+    """Check that a method keeps the contract; each failure says what to change."""
+    from inpaintbench.benchmarks.check import load_class, run_checks
+    from inpaintbench.methods import find_method
+
+    broken = 0
+    for description, problem in run_checks(load_class(method) if ":" in method else find_method(method)):
+        print(f"{'FAIL' if problem else 'ok  '} {description}")
+        if problem:
+            print(f"     {problem}")
+            broken += 1
+    if broken:
+        print(f"{broken} of the contract's points are broken")
+        raise typer.Exit(1)
+    print("the contract is kept")
+
+
+def _made_methods(names: list[str]) -> "list[Method]":
+    """Make methods from their names, each once."""
+    from inpaintbench.methods import parse_method
+
+    made = [parse_method(name) for name in names]
+    return list({method.label: method for method in made}.values())
+
+
+def _summary(documented: object) -> str:
+    return (documented.__doc__ or "").strip().splitlines()[0]
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # a file or a pipe has no width of its own
+    return console
+
+
+@contextmanager
+def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Advance"]:
+    """Show a bar per method on a terminal, and a line per finished method elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
+
+        def advance(label: str, count: int) -> None:
+            bars.advance(tasks[label], count)
+            task = bars.tasks[tasks[label]]
+            if not console.is_terminal and task.completed == task.total:
+                print(f"{label}: {task.total} cases", flush=True)
+
+        yield advance
+
+
+def _print_run(console: "Console", finished: "Run", page: Path) -> None:
+    """Print leaderboard, failures, verdict and the page's place."""
+    from inpaintbench.reports.page import leaderboard_text
+
+    _print_table(console, leaderboard_text(finished))
+    failures = finished.failures()
+    if len(failures):
+        _print_table(console, failures)
+    console.print(finished.verdict(), style="bold", highlight=False, markup=False)
+    console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    texts = {"method", "family", "status", "message", "what it is", "parameters", "photograph", "terms"}
+    for column in frame.columns:
+        table.add_column(column, justify="left" if column in texts else "right")
+    for row in frame.to_numpy().tolist():
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Advance = Callable[[str, int], None]
+
+if __name__ == "__main__":
+    main()

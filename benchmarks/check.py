@@ -1,0 +1,231 @@
+"""The contract that every method must keep; `inpaintbench check MODULE:CLASS` runs it.
+
+Each check is a function of a method class that raises `ContractBroken` with what to change.
+"""
+
+import importlib
+import pickle
+import re
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from inpaintbench.benchmarks.suites import TASKS
+from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.methods.method import Method, highest_value
+
+CLOSE = 1e-4  # of the value range: what float32 and another order of sums may change
+
+
+class ContractBroken(AssertionError):
+    """The method breaks the contract; the message says what to change."""
+
+
+def load_class(name: str) -> type[Method]:
+    """Import a method class from "package.module:Class", also from the current folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such module or class, or it is no Method.
+    """
+    module_name, _, class_name = name.partition(":")
+    sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the user's module may fail in any way whatever
+        raise InputError(f"cannot import {module_name!r}: {error}") from error
+    finally:
+        sys.path.remove("")
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not issubclass(found, Method):
+        raise InputError(f"{module_name} has no Method class {class_name!r}; use MODULE:CLASS")
+    return found
+
+
+def run_checks(method: type[Method]) -> Iterator[tuple[str, str]]:
+    """Run every check: yield its description, and what to change (empty where it holds)."""
+    for check in CHECKS:
+        try:
+            check(method)
+        except ContractBroken as error:
+            yield str(check.__doc__), str(error)
+        except Exception as error:  # a method under test may fail in any way whatever
+            yield str(check.__doc__), f"raised {type(error).__name__}: {error}"
+        else:
+            yield str(check.__doc__), ""
+
+
+def _photograph(height: int, width: int, colour: bool = False, deep: bool = False) -> Array:
+    from skimage import data
+
+    source = data.astronaut()[20 : 20 + height, 180 : 180 + width]
+    pixels: Array = source if colour else source[..., 1]
+    return pixels.astype(np.uint16) * 257 if deep else pixels
+
+
+def _observation(
+    height: int = 75,
+    width: int = 90,
+    hole: tuple[slice, slice] = (slice(30, 41), slice(33, 48)),
+    colour: bool = False,
+    deep: bool = False,
+) -> Observation:
+    image = _photograph(height, width, colour, deep).copy()
+    mask = np.zeros((height, width), bool)
+    mask[hole] = True
+    image[mask] = 0
+    return Observation(image, mask)
+
+
+def _need(holds: bool, message: str) -> None:
+    if not holds:
+        raise ContractBroken(message)
+
+
+def _restored(method: Method, observation: Observation) -> Array:
+    """Restore, and check all that must be true of any answer."""
+    restored = method.restore(observation)
+    shape, highest = observation.image.shape, highest_value(observation)
+    _need(isinstance(restored, np.ndarray), f"return a numpy array, not {type(restored).__name__}")
+    _need(restored.shape == shape, f"return shape {shape}, not {restored.shape}")
+    _need(restored.dtype.kind in "uif", f"return integers or floats, not {restored.dtype}")
+    _need(bool(np.isfinite(restored).all()), "return finite values: there are NaN or infinite ones")
+    low, high = float(restored.min()), float(restored.max())
+    _need(low >= -CLOSE * highest and high <= (1 + CLOSE) * highest,
+          f"return values in 0..{highest}, the picture's own range, not {low:g}..{high:g}")  # fmt: skip
+    return restored
+
+
+def check_declaration(method: type[Method]) -> None:
+    """Name, family and tasks are declared."""
+    name, family = getattr(method, "name", ""), getattr(method, "family", "")
+    _need(bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)),
+          f"set name to lower-case words joined by '-', not {name!r}")  # fmt: skip
+    _need(isinstance(family, str) and bool(family), "set family, such as 'diffusion'")
+    unknown = set(method.tasks) - set(TASKS)
+    _need(bool(method.tasks) and not unknown, f"set tasks to some of {', '.join(TASKS)}")
+
+
+def check_parameters(method: type[Method]) -> None:
+    """Parameters have plain values, are printed, and survive being sent to a worker."""
+    made = method()
+    for key, value in made.parameters.items():
+        _need(isinstance(value, str | int | float | bool),
+              f"make the parameter {key} a str, int, float or bool")  # fmt: skip
+    copy = pickle.loads(pickle.dumps(made))  # our own object, made a line above
+    _need(copy.parameters == made.parameters, "keep the parameters when pickled")
+    _need(method.__name__ in repr(made), "leave __repr__ to Method")
+
+
+def check_grey(method: type[Method]) -> None:
+    """A greyscale picture comes back in shape, dtype and range."""
+    _restored(method(), _observation())
+
+
+def check_colour(method: type[Method]) -> None:
+    """A colour picture comes back as (H, W, 3)."""
+    _restored(method(), _observation(colour=True))
+
+
+def check_sixteen_bits(method: type[Method]) -> None:
+    """A 16-bit picture is restored in its own range, 0..65535."""
+    observation = _observation(deep=True)
+    shallow = _restored(method(), _observation())
+    restored = _restored(method(), observation)
+    distance = np.abs(restored / 257 - shallow)[observation.mask].mean()
+    _need(bool(distance < 10), "restore 16 bits like 8 bits, scaled: do not convert silently")
+
+
+def check_sizes(method: type[Method]) -> None:
+    """Odd and even sides, small and large, are restored."""
+    for height, width in ((45, 46), (70, 93), (101, 64), (200, 131)):
+        hole = (slice(20, 25), slice(21, 26))
+        _restored(method(), _observation(height, width, hole))
+
+
+def check_border(method: type[Method]) -> None:
+    """A hole that touches the border, or lies in the corner, is restored."""
+    for hole in ((slice(0, 9), slice(30, 45)), (slice(66, 75), slice(79, 90))):
+        _restored(method(), _observation(hole=hole))
+
+
+def check_several_holes(method: type[Method]) -> None:
+    """Several holes, also single pixels and lines, are restored."""
+    observation = _observation()
+    mask = observation.mask.copy()
+    mask[10, 10] = mask[60, 5:85] = True
+    mask[50:58, 50:58] = np.eye(8, dtype=bool)
+    _restored(method(), Observation(np.where(mask, 0, observation.image).astype(np.uint8), mask))
+
+
+def check_no_hole(method: type[Method]) -> None:
+    """A picture without a hole comes back unchanged."""
+    image = _photograph(75, 90)
+    restored = _restored(method(), Observation(image, np.zeros(image.shape, bool)))
+    _need(bool(np.abs(restored - image.astype(float)).max() < 1), "leave a picture without a hole")
+
+
+def check_all_hidden(method: type[Method]) -> None:
+    """A picture with everything hidden gives some answer."""
+    _restored(method(), Observation(np.zeros((75, 90), np.uint8), np.ones((75, 90), bool)))
+
+
+def check_flat(method: type[Method]) -> None:
+    """A flat picture is restored flat."""
+    mask = _observation().mask
+    image = np.where(mask, 0, 200).astype(np.uint8)
+    restored = _restored(method(), Observation(image, mask))[mask]
+    _need(bool(np.abs(restored - 200).max() < 25),
+          f"restore a flat picture of 200 to about 200, not {restored.min():g}..{restored.max():g}: "
+          "is the value range right, and are hidden zeros kept out?")  # fmt: skip
+
+
+def check_hidden_unseen(method: type[Method]) -> None:
+    """What stands in the hidden pixels changes nothing."""
+    observation = _observation()
+    other = observation.image.copy()
+    other[observation.mask] = 255
+    answers = [method().restore(o) for o in (observation, Observation(other, observation.mask))]
+    _need(_close(*answers, observation.mask, 255), "do not use the values of hidden pixels")
+
+
+def check_inputs_kept(method: type[Method]) -> None:
+    """Image and mask are not modified."""
+    observation = _observation()
+    image, mask = observation.image.copy(), observation.mask.copy()
+    method().restore(observation)
+    _need(np.array_equal(image, observation.image), "copy the image before changing it")
+    _need(np.array_equal(mask, observation.mask), "copy the mask before changing it")
+
+
+def check_repeatable(method: type[Method]) -> None:
+    """The same observation gives the same answer, in the same and in a fresh object."""
+    observation, made = _observation(), method()
+    answers = [made.restore(observation), made.restore(observation), method().restore(observation)]
+    same = all(np.array_equal(answers[0], answer) for answer in answers[1:])
+    _need(same, "make it deterministic: take random numbers from a generator seeded by a field")
+
+
+def check_batch(method: type[Method]) -> None:
+    """restore_batch gives what restore gives, for pictures of different sizes."""
+    holes = ((slice(22, 27), slice(30, 51)), (slice(25, 34), slice(25, 34)))
+    several = [_observation(), _observation(70, 93, holes[0]), _observation(80, 71, holes[1])]
+    made = method()
+    batch = made.restore_batch(several)
+    _need(len(batch) == len(several), "return one picture per observation from restore_batch")
+    for observation, restored in zip(several, batch, strict=True):
+        alone = made.restore(observation)
+        _need(_close(restored, alone, observation.mask, 255), "make restore_batch equal to restore")
+
+
+def _close(first: Array, second: Array, mask: Mask, highest: int) -> bool:
+    difference = np.abs(first.astype(np.float64) - second.astype(np.float64))[mask]
+    return bool(difference.max() <= CLOSE * highest)
+
+
+CHECKS: tuple[Callable[[type[Method]], None], ...] = tuple(
+    value for name, value in list(globals().items()) if name.startswith("check_")
+)

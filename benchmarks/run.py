@@ -1,0 +1,260 @@
+"""Carrying out a suite: every method on the same observations, scored, and written as a run.
+
+The parent process draws the cases and keeps the truth; workers get observations only. Cases go out
+in blocks of a fixed size, whatever the number of workers, so that this number changes no score. A
+block that fails is repeated case by case: only the guilty case is lost.
+"""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from inpaintbench.benchmarks.environment import describe_environment
+from inpaintbench.benchmarks.scoring import InvalidRestoration, finish, score_picture
+from inpaintbench.benchmarks.suites import Suite
+from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
+from inpaintbench.datasets.cases import Case, Observation
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import write_json, write_parquet, write_picture
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods.method import Method
+
+BLOCK = 25  # cases that a worker gets at a time
+TIMED_CASES = 10  # of the timing pass, evenly over the suite
+TIMING_REPEATS = 3
+
+Progress = Callable[[str, int], None]  # method label, cases finished
+
+
+@dataclass
+class Outcome:
+    """What became of one method on one case."""
+
+    status: str
+    message: str = ""
+    restored: Any = None
+    seconds: float = float("nan")
+
+
+def run_suite(
+    suite: Suite,
+    methods: Sequence[Method],
+    folder: Path,
+    jobs: int,
+    timeout: float,
+    progress: Progress,
+    warn: Callable[[str], None],
+) -> None:
+    """Run methods on a suite's cases and write the run's files into `folder`.
+
+    Parameters
+    ----------
+    suite : what to draw the cases from
+    methods : made methods, with different labels
+    folder : the run; must not hold anything yet
+    jobs : worker processes
+    timeout : seconds that a method may take for one case
+    progress, warn : receive what the user should see
+
+    Raises
+    ------
+    InputError
+        If no case can be drawn, or the folder cannot be written.
+    """
+    _claim(folder)
+    started = datetime.now(UTC)
+    skipped = Skipped()
+    cases = suite.draw(skipped)
+    for name, reason in skipped.files:
+        warn(f"skipped {name}: {reason}")
+    if skipped.files:
+        warn(f"{len(skipped)} files were skipped")
+    strange = changed_cases(suite, cases)
+    if strange:
+        warn(f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}")
+    write_parquet(case_table(cases), folder / "cases.parquet")
+    for case in cases:
+        write_picture(case.truth, folder / "restorations" / "truth" / f"{case.case_id}.png")
+        observed = folder / "restorations" / "observed" / f"{case.case_id}.png"
+        write_picture(case.observation.image, observed)
+        mask = case.mask.astype(np.uint8) * 255
+        write_picture(mask, folder / "restorations" / "mask" / f"{case.case_id}.png")
+    able = [method for method in methods if suite.task in method.tasks]
+    rows = []
+    with worker_pool(jobs) as pool:
+        for method in methods:
+            if method not in able:
+                outcomes = [Outcome("skipped", f"cannot do the task {suite.task}")] * len(cases)
+                rows += [_row(method, c, o, folder) for c, o in zip(cases, outcomes, strict=True)]
+        observations = [case.observation for case in cases]
+        for method, first, outcomes in restore_all(pool, able, observations, timeout):
+            block = cases[first : first + len(outcomes)]
+            rows += [_row(method, c, o, folder) for c, o in zip(block, outcomes, strict=True)]
+            progress(method.label, len(block))
+    scores = pd.DataFrame(rows).sort_values(["method", "params", "case_id"], ignore_index=True)
+    write_parquet(scores, folder / "scores.parquet")
+    write_parquet(time_all(able, cases, timeout), folder / "timings.parquet")
+    environment = describe_environment(suite, methods, cases) | {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "jobs": jobs,
+        "timeout_seconds": timeout,
+        "skipped_files": dict(skipped.files),
+        "cases_unlike_manifest": strange,
+    }
+    write_json(environment, folder / "environment.json")  # last: it marks the run as finished
+
+
+def _claim(folder: Path) -> None:
+    """Make the run's folder, or say why that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; choose another --out, or remove it")
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write {folder}: permission denied")
+
+
+def changed_cases(suite: Suite, cases: Sequence[Case]) -> list[str]:
+    """Ids of the cases whose pixels are not those of the suite's manifest."""
+    manifest = suite.manifest()
+    return [c.case_id for c in cases if manifest.get(c.case_id, c.sha256) != c.sha256]
+
+
+def case_table(cases: Sequence[Case]) -> pd.DataFrame:
+    """One row per case: where it came from, its sizes, its hash."""
+    rows = []
+    for case in cases:
+        box = case.observation.hidden_box
+        rows.append(
+            {
+                "case_id": case.case_id,
+                "task": case.task,
+                "image_id": case.image_id,
+                "source": case.source,
+                "height": case.truth.shape[0],
+                "width": case.truth.shape[1],
+                "hidden_height": box[0].stop - box[0].start,
+                "hidden_width": box[1].stop - box[1].start,
+                "hidden_fraction": float(case.mask.mean()),
+                "seed": case.seed,
+                "sha256": case.sha256,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def restore_all(
+    pool: ProcessPool,
+    methods: Sequence[Method],
+    observations: Sequence[Observation],
+    timeout: float,
+) -> Iterator[tuple[Method, int, list[Outcome]]]:
+    """Restore observations in blocks, in worker processes.
+
+    Yields
+    ------
+    method, first, outcomes
+        For every block of every method: the outcomes of observation number `first` and on.
+    """
+    blocks = [(k, observations[k : k + BLOCK]) for k in range(0, len(observations), BLOCK)]
+    waiting = [(m, k, b, _send(pool, m, b, timeout)) for m in methods for k, b in blocks]
+    for method, first, block, future in waiting:
+        outcomes = _receive(future, len(block))
+        if len(block) > 1 and outcomes[0].status != "ok":
+            single = [_send(pool, method, [observation], timeout) for observation in block]
+            outcomes = [_receive(one, 1)[0] for one in single]
+        yield method, first, outcomes
+
+
+def _send(
+    pool: ProcessPool, method: Method, block: Sequence[Observation], timeout: float
+) -> ProcessFuture:
+    return pool.schedule(restore_block, args=[method, block], timeout=timeout * len(block))
+
+
+def _receive(future: ProcessFuture, count: int) -> list[Outcome]:
+    """Wait for a block; a failure is the same outcome for each of its cases."""
+    try:
+        restored, seconds = future.result()
+    except FutureTimeout:
+        outcome = Outcome("timeout", "took longer than --timeout allows")
+    except ProcessExpired as error:
+        outcome = Outcome("crash", f"the process died with exit code {error.exitcode}")
+    except MemoryError as error:
+        outcome = Outcome("oom", f"MemoryError: {error}")
+    except Exception as error:  # whatever a method raises is a row, not the end of the run
+        last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
+        outcome = Outcome("error", last)
+    else:
+        return [Outcome("ok", "", picture, seconds / count) for picture in restored]
+    return [outcome] * count
+
+
+def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """Score an outcome, keep the restored picture, and make the row of `scores.parquet`."""
+    status, message, scores = outcome.status, outcome.message, {}
+    if status == "ok":
+        try:
+            picture, altered = finish(outcome.restored, case.observation)
+        except InvalidRestoration as error:
+            status, message = "invalid", str(error)
+        else:
+            scores = score_picture(picture, case) | {"altered_known": altered}
+            write_picture(picture, picture_path(folder, method.label, case.case_id))
+    columns = ("mse", "mae", "psnr", "ssim", "edge_mse", "altered_known")
+    return {
+        "method": method.name,
+        "label": method.label,
+        "params": method.params_json,
+        "family": method.family,
+        "case_id": case.case_id,
+        "status": status,
+        "message": message,
+        **{column: scores.get(column, float("nan")) for column in columns},
+        "seconds": outcome.seconds,
+    }
+
+
+def picture_path(folder: Path, label: str, case_id: str) -> Path:
+    """Where a run keeps a restored picture; "/" in a label (a path) becomes "_"."""
+    return folder / "restorations" / label.replace("/", "_") / f"{case_id}.png"
+
+
+def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -> pd.DataFrame:
+    """Time methods one after the other in one worker with one thread, apart from the scoring.
+
+    A method that fails here has no rows; why is in its scores.
+    """
+    step = max(1, len(cases) // TIMED_CASES)
+    observations = [case.observation for case in cases[::step][:TIMED_CASES]]
+    rows: list[dict[str, Any]] = []
+    with worker_pool(1) as pool:
+        for method in methods:
+            calls = len(observations) * (2 * TIMING_REPEATS + 1) + 1
+            future = pool.schedule(
+                time_method, args=[method, observations, TIMING_REPEATS], timeout=timeout * calls
+            )
+            try:
+                first, single, batch = future.result()
+            except Exception:  # noqa: S112  (its scores say why)
+                continue
+            kinds = [("first", [first]), ("batch", batch)]
+            kinds += [("single", [float(np.median(repeats))]) for repeats in single]
+            rows += [
+                {"method": method.name, "label": method.label, "kind": kind, "seconds": seconds}
+                for kind, values in kinds
+                for seconds in values
+            ]
+    return pd.DataFrame(rows, columns=["method", "label", "kind", "seconds"])

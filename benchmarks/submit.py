@@ -1,0 +1,88 @@
+"""Choosing a method, restoring a challenge test set, and writing the submission."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from inpaintbench.benchmarks.run import restore_all
+from inpaintbench.benchmarks.scoring import InvalidRestoration, finish
+from inpaintbench.benchmarks.workers import worker_pool
+from inpaintbench.datasets.challenge import (
+    predictions_from,
+    read_predictions,
+    read_testset,
+    score,
+    write_predictions,
+)
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.methods import Method
+from inpaintbench.reports import Run
+
+
+def best_method(run: Run) -> str:
+    """Label of the run's winner: the lowest challenge MSE among those that restored every case.
+
+    Raises
+    ------
+    InputError
+        If no method restored every case.
+    """
+    first = run.leaderboard().iloc[0]
+    if first["coverage"] < 1:
+        raise InputError(f"no method in {run.path} restored every case; choose one with --method")
+    return str(first["method"])
+
+
+def expectation(run: Run, label: str) -> str:
+    """Say what the run lets one expect of a method on photographs like the run's own."""
+    board = run.leaderboard().set_index("method")
+    if label not in board.index:
+        return f"{run.path} did not run {label}: it says nothing of what to expect"
+    row = board.loc[label]
+    interval = f" (95 % interval {row['low']:.1f} to {row['high']:.1f})"
+    return (
+        f"expected challenge MSE {row['mse']:.1f}{'' if np.isnan(row['low']) else interval}, "
+        f"as far as the test set is like the photographs of {run.path} "
+        f"({run.environment['suite']['images']})"
+    )
+
+
+def write_submission(
+    testset: Path,
+    output: Path,
+    method: Method,
+    jobs: int,
+    timeout: float,
+    progress: Callable[[int], None],
+) -> int:
+    """Restore a test set and write the predictions; nothing is written unless all succeed.
+
+    Returns
+    -------
+    int
+        The number of predictions, after reading the file back and scoring it against itself.
+
+    Raises
+    ------
+    InputError
+        If the test set is at fault, the method fails on a picture, or the file cannot be written.
+    """
+    observations = read_testset(testset)
+    restored = []
+    with worker_pool(jobs) as pool:
+        for _, first, outcomes in restore_all(pool, [method], observations, timeout):
+            for index, outcome in enumerate(outcomes, first):
+                if outcome.status != "ok":
+                    what = f"{outcome.status}: {outcome.message}"
+                    raise InputError(f"{method.label} failed on {testset}, index {index}: {what}")
+                try:
+                    restored.append(finish(outcome.restored, observations[index])[0])
+                except InvalidRestoration as error:
+                    raise InputError(f"{method.label}, index {index}: {error}") from error
+            progress(len(outcomes))
+    predictions = predictions_from(restored, observations)
+    write_predictions(output, predictions)
+    if score(read_predictions(output), predictions) != 0:
+        raise RuntimeError(f"{output} does not hold what was written to it")
+    return len(predictions)

@@ -1,0 +1,85 @@
+"""Suites: frozen lists of cases and the methods to run on them, as TOML files.
+
+`python -m inpaintbench.benchmarks.suites NAME` prints the manifest of a suite: the SHA-256 of every
+case, which is committed beside the suite's file.
+"""
+
+import difflib
+import sys
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inpaintbench.datasets.cases import Case
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.images import BUNDLED_NAME, Skipped
+from inpaintbench.datasets.tasks import crop
+
+FOLDER = Path(__file__).parent / "suites"
+TASKS = {crop.NAME: crop}
+
+
+class Suite(BaseModel):
+    """What to run on what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    task: str
+    images: str = BUNDLED_NAME  # "skimage", or the path of a folder or zip archive
+    cases: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    methods: list[str] = Field(min_length=1)  # as --methods takes them: "telea:radius=5"
+
+    def draw(self, skipped: Skipped) -> list[Case]:
+        """Draw the cases.
+
+        Raises
+        ------
+        InputError
+            If the task is unknown, or no photograph can be used.
+        """
+        if self.task not in TASKS:
+            raise InputError(f"unknown task {self.task!r}; there are {', '.join(TASKS)}")
+        return TASKS[self.task].draw_cases(self.images, self.cases, self.seed, skipped)
+
+    def manifest(self) -> dict[str, str]:
+        """Case ids and hashes that were committed with the suite; empty if there are none."""
+        path = FOLDER / f"{self.name}.sha256"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {case_id: sha256 for sha256, case_id in (line.split() for line in lines)}
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that ship with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read_suite(name: str) -> Suite:
+    """Read a suite by its name, or from the path of a TOML file.
+
+    Raises
+    ------
+    InputError
+        If there is no such suite, or its file is at fault.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        return Suite.model_validate(tomllib.loads(path.read_text()))
+    except FileNotFoundError:
+        names = suite_names()
+        near = difflib.get_close_matches(name, names)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise InputError(f"unknown suite {name!r}: {hint}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read the suite {path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"suite {path}, {place}: {first['msg']}") from None
+
+
+if __name__ == "__main__":
+    for case in read_suite(sys.argv[1]).draw(Skipped()):
+        print(case.sha256, case.case_id)

@@ -1,0 +1,80 @@
+"""The words that every room shares: observation and case."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What a method may see of a case.
+
+    Attributes
+    ----------
+    image : (H, W) or (H, W, 3) array of uint8 or uint16
+        The picture; hidden pixels are 0.
+    mask : (H, W) array of bool
+        `True` where a pixel is hidden.
+    """
+
+    image: Array
+    mask: Mask
+
+    @property
+    def hidden_box(self) -> tuple[slice, slice]:
+        """The smallest rectangle that holds every hidden pixel (empty if there is none)."""
+        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
+        if not rows.size:
+            return slice(0, 0), slice(0, 0)
+        return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One degraded picture with its hidden truth, and where it came from.
+
+    Attributes
+    ----------
+    case_id : str
+        Unique in a suite, and safe as a file name.
+    task : str
+        Name of the task that made it.
+    image_id, source : str
+        The photograph, and the collection that the photograph came from.
+    seed : int
+        Seed of the random generator that drew this case and nothing else.
+    truth : (H, W) or (H, W, 3) array of uint8 or uint16
+        The whole undamaged picture.
+    mask : (H, W) array of bool
+        `True` where a pixel is hidden.
+    """
+
+    case_id: str
+    task: str
+    image_id: str
+    source: str
+    seed: int
+    truth: Array
+    mask: Mask
+
+    @cached_property
+    def observation(self) -> Observation:
+        """What a method gets to see: the truth with 0 at hidden pixels, and the mask."""
+        image = self.truth.copy()
+        image[self.mask] = 0
+        return Observation(image, self.mask)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of shape, dtype, every pixel and the mask: equal exactly for identical cases."""
+        digest = hashlib.sha256(f"{self.truth.shape} {self.truth.dtype}".encode())
+        digest.update(np.ascontiguousarray(self.truth, self.truth.dtype.newbyteorder("<")).tobytes())
+        digest.update(np.packbits(self.mask).tobytes())
+        return digest.hexdigest()

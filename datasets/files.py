@@ -1,0 +1,75 @@
+"""Writing files so that a reader never meets half of one."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaintbench.datasets.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from inpaintbench.datasets.cases import Array
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and rename it to `path` when the block ends well.
+
+    Where the block raises, the temporary file is removed and `path` is as it was before.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; an ordinary file is not
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a JSON file whole."""
+    write_text(json.dumps(content, indent=2) + "\n", path)
+
+
+def write_parquet(table: "pd.DataFrame", path: Path) -> None:
+    """Write a parquet file whole."""
+    with written_whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_picture(pixels: "Array", path: Path) -> None:
+    """Write an `(H, W)` or `(H, W, 3)` array of uint8 or uint16 as a picture file, losslessly."""
+    import cv2
+
+    if pixels.ndim == 3:
+        pixels = pixels[..., ::-1]  # OpenCV's order is blue, green, red
+    with written_whole(path) as temporary:
+        cv2.imwrite(str(temporary), pixels)

@@ -1,0 +1,242 @@
+"""Photographs: the ones bundled with scikit-image, or a user's own folder or zip archive."""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.errors import InputError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+
+# Photographs inside scikit-image's own wheel, with the terms that its documentation states. Left
+# out: drawings (horse, logo, phantom, colour wheel), text pages (page, text), test patterns
+# (chessboards), tiny faces (lfw), and the right half of the motorcycle's stereo pair, which shows
+# what the left one shows.
+BUNDLED_NAME = "skimage"
+BUNDLED = {
+    "astronaut": "public domain (NASA)",
+    "brick": "CC0 (CC0Textures)",
+    "camera": "CC0 (Lav Varshney)",
+    "cat": "CC0 (Stefan van der Walt)",
+    "cell": "CC0",
+    "clock": "public domain (Stefan van der Walt)",
+    "coffee": "CC0 (Rachel Michetti)",
+    "coins": "no known copyright restrictions (Brooklyn Museum)",
+    "grass": "CC0 (Linolafett)",
+    "gravel": "CC0 (CC0Textures)",
+    "hubble_deep_field": "public domain (NASA)",
+    "immunohistochemistry": "no known copyright restrictions (CMMI)",
+    "microaneurysms": "CC0 (Andreas Maier)",
+    "moon": "no terms stated by scikit-image",
+    "motorcycle": "no terms stated by scikit-image (Middlebury stereo 2014)",
+    "retina": "CC0",
+    "rocket": "public domain (SpaceX)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """One greyscale photograph.
+
+    Attributes
+    ----------
+    image_id : str
+        Name in its collection: a path relative to the folder or archive, with "/".
+    source : str
+        The collection: "skimage", or the name of the folder or archive.
+    pixels : (H, W) array of uint8 or uint16
+    """
+
+    image_id: str
+    source: str
+    pixels: Array
+
+
+@dataclass
+class Skipped:
+    """Files that could not be used: name and reason, in the order they were met."""
+
+    files: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, reason: str) -> None:
+        """Note one file."""
+        self.files.append((name, reason))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def grey(pixels: Array) -> Array:
+    """Luminance of an `(H, W)`, `(H, W, 3)` or `(H, W, 4)` array, in the same integer dtype.
+
+    The ITU-R 601 weights in 16-bit fixed point, which is what PIL's `convert("L")` computes; alpha
+    is ignored.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] < 3:  # grey with alpha
+        return pixels[..., 0]
+    weights = np.array([19595, 38470, 7471], np.int64)
+    return ((pixels[..., :3].astype(np.int64) @ weights + 0x8000) >> 16).astype(pixels.dtype)
+
+
+def resize(pixels: Array, shape: tuple[int, int]) -> Array:
+    """Resize an `(H, W)` uint8 or uint16 array with LANCZOS, clipped and rounded to its dtype."""
+    size = (shape[1], shape[0])
+    if pixels.dtype == np.uint8:  # PIL's own fixed-point resampling, as the course uses it
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    exact = Image.fromarray(pixels.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+    limits = np.iinfo(pixels.dtype)
+    return np.clip(np.rint(np.asarray(exact)), limits.min, limits.max).astype(pixels.dtype)
+
+
+def decode(data: bytes) -> Array:
+    """Decode a JPEG, PNG or TIFF file to a greyscale `(H, W)` array of uint8 or uint16.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, is cut short, or holds neither 8- nor 16-bit integers.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            deep_colour = any("16" in str(tile) for tile in picture.tile)
+            picture.load()
+            if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
+                pixels = np.asarray(picture)
+                if pixels.min() < 0 or pixels.max() > 65535:
+                    raise ValueError("holds values outside 0..65535")
+                return pixels.astype(np.uint16)
+            if picture.mode == "F":
+                raise ValueError("holds floating-point values; 8- or 16-bit integers are needed")
+            if not deep_colour:
+                return np.asarray(picture.convert("L"))
+    except UnidentifiedImageError:
+        pass  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
+    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+        raise ValueError(str(e)) from e
+    return _decode_deep_colour(data)
+
+
+def _decode_deep_colour(data: bytes) -> Array:
+    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV."""
+    import cv2
+
+    buffer = np.frombuffer(data, np.uint8)
+    pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    if pixels is None:
+        raise ValueError("is not a readable JPEG, PNG or TIFF file")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"holds {pixels.dtype}; 8- or 16-bit integers are needed")
+    if pixels.ndim == 3:  # OpenCV's order is blue, green, red, alpha
+        pixels = pixels[..., [2, 1, 0]] if pixels.shape[2] >= 3 else pixels
+    return grey(pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotographFile:
+    """A file that may hold a photograph; `load` reads and decodes it."""
+
+    image_id: str
+    source: str
+    load: Callable[[], Array]
+
+    def read(self, smallest: int) -> Photograph:
+        """Read the photograph as grey.
+
+        Raises
+        ------
+        ValueError
+            If it is unreadable, or a side is under `smallest` pixels.
+        """
+        try:
+            pixels = self.load()
+        except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"cannot be read: {error}") from error
+        if min(pixels.shape) < smallest:
+            height, width = pixels.shape
+            raise ValueError(f"{height}x{width} pixels, {smallest} a side are needed")
+        return Photograph(self.image_id, self.source, pixels)
+
+
+def photograph_files(where: str) -> list[PhotographFile]:
+    """List a collection's picture files in the order of their names, reading none of them.
+
+    Parameters
+    ----------
+    where : str
+        "skimage" for the photographs bundled with scikit-image, else the path of a folder (with
+        its subfolders) or of a zip archive.
+
+    Raises
+    ------
+    InputError
+        If `where` is nothing of these, or holds no file that looks like a picture.
+    """
+    path = Path(where)
+    if where == BUNDLED_NAME:
+        return [PhotographFile(name, where, partial(_bundled, name)) for name in BUNDLED]
+    if path.is_dir():
+        source = path.resolve().name
+        found = {
+            file.relative_to(path).as_posix(): partial(_decode_file, file)
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file()
+        }
+    elif zipfile.is_zipfile(path):
+        source, archive = path.stem, zipfile.ZipFile(path)
+        found = {
+            name: partial(_decode_member, archive, name)
+            for name in archive.namelist()
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("__MACOSX/")
+        }
+    else:
+        what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
+        raise InputError(f"{where} {what}; --images takes a folder, a zip or {BUNDLED_NAME}")
+    if not found:
+        raise none_usable(where, Skipped())
+    return [PhotographFile(name, source, found[name]) for name in sorted(found)]
+
+
+def read_photographs(
+    files: Iterable[PhotographFile], smallest: int, skipped: Skipped
+) -> Iterator[Photograph]:
+    """Read photographs one by one; those that cannot be used are added to `skipped`."""
+    for file in files:
+        try:
+            yield file.read(smallest)
+        except ValueError as error:
+            skipped.add(file.image_id, str(error))
+
+
+def none_usable(where: str, skipped: Skipped) -> InputError:
+    """Make the error for a collection without a single photograph that could be used."""
+    reason = f"; first skipped: {': '.join(skipped.files[0])}" if skipped.files else ""
+    kinds = ", ".join(sorted(SUFFIXES))
+    return InputError(f"no usable photographs in {where} (looked for {kinds}){reason}")
+
+
+def _decode_file(path: Path) -> Array:
+    return decode(path.read_bytes())
+
+
+def _decode_member(archive: zipfile.ZipFile, name: str) -> Array:
+    return decode(archive.read(name))
+
+
+def _bundled(name: str) -> Array:
+    """Load one photograph of scikit-image's wheel as grey; these need no network."""
+    from skimage import data
+
+    if name == "motorcycle":
+        return grey(data.stereo_motorcycle()[0])
+    return grey(getattr(data, name)())

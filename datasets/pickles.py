@@ -1,0 +1,184 @@
+"""Reading pickles from strangers: an allow-list unpickler that runs nothing from the file.
+
+A pickle is a program that may call any function by name. This reader knows a dozen names, all of
+them ours: arrays, dtypes and scalars of numpy are rebuilt by `_Array`, `_dtype` and `_scalar` below
+from their plain bytes, so that not even numpy's own `__setstate__` meets hostile state. Any other
+class or function is refused by its name. dill's detour to numpy's private functions
+(`dill._dill._get_attr(dill._dill._import_module("numpy.core..."), "_reconstruct")`) is followed to
+the same dozen.
+"""
+
+import collections
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.errors import InputError
+
+NUMPY_MODULES = frozenset(
+    f"numpy{core}{name}"
+    for core in (".core", "._core")
+    for name in (".multiarray", "._multiarray_umath", ".numeric")
+)
+
+
+class _Dtype:
+    """Stand-in for `numpy.dtype` while reading: booleans, integers, floats and complex only."""
+
+    def __init__(self, code: Any, _align: Any = False, _copy: Any = False) -> None:
+        try:
+            self.real = np.dtype(code) if isinstance(code, str) else None
+        except TypeError:
+            self.real = None
+        if self.real is None or self.real.kind not in "biufc":
+            raise pickle.UnpicklingError(f"refused the dtype {code!r}: only numbers are read")
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order not in ("<", ">", "|", "=") or self.real is None:
+            raise pickle.UnpicklingError("refused a dtype with unknown state")
+        self.real = self.real.newbyteorder(order)
+
+
+class _Array:
+    """Stand-in for an array while reading; `array` is the real one once its state has come."""
+
+    def __init__(self, *_arguments: Any) -> None:
+        self.array: Array = np.empty(0)
+
+    def __setstate__(self, state: Any) -> None:
+        try:
+            _version, shape, dtype, fortran, data = state
+        except (TypeError, ValueError):
+            raise pickle.UnpicklingError("refused an array with unknown state") from None
+        self.array = _from_bytes(data, dtype, shape, "F" if fortran else "C").array
+
+
+def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
+    """Build an array from its bytes, whose number must be exactly what shape and dtype need."""
+    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
+        raise pickle.UnpicklingError("refused an array that is not made of plain bytes")
+    if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
+        raise pickle.UnpicklingError(f"refused an array of shape {shape!r}")
+    if order not in ("C", "F"):
+        raise pickle.UnpicklingError(f"refused an array of order {order!r}")
+    try:
+        built = np.frombuffer(bytes(data), dtype.real).reshape(shape, order=order)
+    except ValueError as error:
+        raise pickle.UnpicklingError(f"array of shape {shape}: {error}") from None
+    result = _Array()
+    result.array = built.astype(built.dtype.newbyteorder("="))
+    return result
+
+
+def _ndarray(shape: Any, dtype: Any, data: Any = None) -> _Array:
+    """Stand-in for a call of `numpy.ndarray`, by which our own predictions are stored."""
+    return _from_bytes(data, _Dtype(dtype), shape)
+
+
+def _scalar(dtype: Any, data: Any = b"") -> Any:
+    return _from_bytes(data, dtype, ()).array[()]
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """Stand-in for `_codecs.encode`, by which old protocols store bytes."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError("refused _codecs.encode of anything but latin1 text")
+    return text.encode("latin1")
+
+
+class _Module:
+    """Stand-in for a module that dill imports: a name from the allow-list, nothing behind it."""
+
+    def __init__(self, name: Any) -> None:
+        if name not in NUMPY_MODULES:
+            raise pickle.UnpicklingError(f"refused to import the module {name!r}")
+        self.name = name
+
+
+def _attribute(module: Any, name: Any) -> Any:
+    """Stand-in for dill's getattr: only on the modules above, only names of the allow-list."""
+    if not isinstance(module, _Module):
+        raise pickle.UnpicklingError(f"refused the attribute {name!r} of {type(module).__name__}")
+    return _allowed(module.name, name)
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _ndarray,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("builtins", "bytearray"): bytearray,
+    ("builtins", "complex"): complex,
+    ("builtins", "frozenset"): frozenset,
+    ("builtins", "set"): set,
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("dill._dill", "_import_module"): _Module,
+    ("dill._dill", "_get_attr"): _attribute,
+}
+ALLOWED |= {(module, "_reconstruct"): _Array for module in NUMPY_MODULES}
+ALLOWED |= {(module, "scalar"): _scalar for module in NUMPY_MODULES}
+ALLOWED |= {(module, "_frombuffer"): _from_bytes for module in NUMPY_MODULES}
+
+
+def _allowed(module: str, name: str) -> Any:
+    try:
+        return ALLOWED[module, name]
+    except (KeyError, TypeError):
+        raise pickle.UnpicklingError(
+            f"refused {module}.{name}: only numpy arrays, numbers, strings and containers are read"
+        ) from None
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return _allowed(module, name)
+
+
+def _unwrap(value: Any) -> Any:
+    """Replace the stand-ins by the real arrays, in containers of any depth."""
+    if isinstance(value, _Array):
+        return value.array
+    if isinstance(value, dict):
+        return {_unwrap(key): _unwrap(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_unwrap(entry) for entry in value)
+    if isinstance(value, _Dtype):
+        return value.real
+    return value
+
+
+def loads(data: bytes, name: str = "pickle") -> Any:
+    """Read a pickle that holds arrays, numbers, strings and containers, and nothing else.
+
+    Parameters
+    ----------
+    data : bytes
+        The pickle, of any protocol; also one written by dill or by numpy before version 2.
+    name : str
+        What error messages call it.
+
+    Raises
+    ------
+    InputError
+        If it is no pickle, is cut short, or asks for any other class or function.
+    """
+    try:
+        return _unwrap(_Unpickler(io.BytesIO(data)).load())
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{name}: {error}") from None
+    except Exception as error:  # a damaged pickle may fail in any way whatever
+        what = type(error).__name__
+        raise InputError(f"{name}: not a complete pickle ({what}: {error})") from None
+
+
+def load(path: str | Path) -> Any:
+    """Read a pickle file like `loads`; a file that cannot be read is an `InputError` too."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return loads(data, str(path))

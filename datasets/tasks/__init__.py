@@ -1,0 +1,1 @@
+"""How a photograph becomes a case: one module per task."""

@@ -1,0 +1,25 @@
+"""The network of the challenge's source document."""
+
+from typing import TYPE_CHECKING
+
+from inpaintbench.methods.networks.network_method import NetworkMethod
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class CourseCnn(NetworkMethod):
+    """Three 7x7 convolutions, as the challenge's source document published them, traps mended.
+
+    See `inpaintbench.methods.networks.course_net` for what was kept and what was mended.
+    """
+
+    name = "course-cnn"
+    symmetries: bool = False  # the published network used none
+
+    @staticmethod
+    def build() -> "nn.Module":
+        """Make the untrained network."""
+        from inpaintbench.methods.networks.course_net import CourseNet
+
+        return CourseNet()

@@ -1,0 +1,123 @@
+"""The interface that every method has: one class with one function."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from inpaintbench.datasets.cases import Array, Mask, Observation
+
+
+@dataclass_transform(kw_only_default=True)
+class Method(ABC):
+    """Restores the hidden pixels of a picture.
+
+    A subclass needs a `name`, a `family` and `restore`; it is found by standing in a module of
+    `inpaintbench.methods`, or by an entry point of the group `inpaintbench.methods` in any other
+    package. `inpaintbench check MODULE:CLASS` says whether it is right.
+
+    Annotated class attributes are its parameters: keyword arguments with these defaults, printed
+    in every table. Attributes without annotation are not.
+
+    Attributes
+    ----------
+    name : str
+        What commands and tables call it: lower case, words joined by "-".
+    family : str
+        The school it belongs to, such as "diffusion", "exemplar" or "network".
+    tasks : tuple of str
+        The tasks that it can do; in any other task the harness skips it and says so.
+
+    Examples
+    --------
+    >>> class MidGrey(Method):
+    ...     name = "mid-grey"
+    ...     family = "constant"
+    ...     level: float = 128.0
+    ...
+    ...     def restore(self, observation):
+    ...         return np.full(observation.image.shape, self.level)
+    >>> MidGrey(level=100.0)
+    MidGrey(level=100.0)
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]] = ("crop",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(kw_only=True, eq=False)(cls)
+
+    @abstractmethod
+    def restore(self, observation: Observation) -> Array:
+        """Restore one picture.
+
+        Parameters
+        ----------
+        observation : Observation
+            The picture with 0 at hidden pixels, and the mask; neither may be modified.
+
+        Returns
+        -------
+        array of the picture's shape
+            Values in the picture's own range (0..255 for uint8), float or integer, all finite.
+            Only hidden pixels count: known ones are pasted back before scoring.
+        """
+
+    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore several pictures, also of different sizes; override where a batch is faster."""
+        return [self.restore(observation) for observation in observations]
+
+    def fit(self, images: Iterable[Array]) -> None:  # noqa: B027  (optional, not abstract)
+        """Learn from undamaged greyscale pictures; the default has nothing to learn."""
+
+    def weights_sha256(self) -> str:
+        """Hash of the weights that were fitted beforehand; empty for a method without any."""
+        return ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Name and value of every parameter."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    @property
+    def changed_parameters(self) -> dict[str, Any]:
+        """The parameters that differ from the class's defaults."""
+        own = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]
+        return {key: value for key, value in self.parameters.items() if value != own[key]}
+
+    @property
+    def label(self) -> str:
+        """Name with the changed parameters, such as "telea:radius=5.0": unique in a run."""
+        return ":".join([self.name, *(f"{k}={v}" for k, v in self.changed_parameters.items())])
+
+    @property
+    def params_json(self) -> str:
+        """All parameters as JSON, as the results store them."""
+        return json.dumps(self.parameters, sort_keys=True)
+
+
+def highest_value(observation: Observation) -> int:
+    """The largest value of the picture's dtype: 255 or 65535."""
+    return int(np.iinfo(observation.image.dtype).max)
+
+
+def per_channel(restore: Callable[[Array, Mask], Array], observation: Observation) -> Array:
+    """Apply a function of an `(H, W)` image and mask to every channel of a picture.
+
+    A picture with nothing hidden comes back as it is; one with nothing known becomes mid-grey,
+    since there is nothing to go by.
+    """
+    image, mask = observation.image, observation.mask
+    if not mask.any():
+        return image.astype(np.float64)
+    if mask.all():
+        return np.full(image.shape, (highest_value(observation) + 1) / 2)
+    if image.ndim == 2:
+        return restore(image, mask)
+    channels = [restore(np.ascontiguousarray(image[..., c]), mask) for c in range(image.shape[2])]
+    return np.stack(channels, axis=-1)

@@ -1,0 +1,27 @@
+"""Navier-Stokes inpainting, by OpenCV."""
+
+import cv2
+import numpy as np
+
+from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.methods.method import Method, per_channel
+
+
+class NavierStokes(Method):
+    """Inpainting after fluid dynamics (Bertalmio, Bertozzi, Sapiro 2001), as OpenCV implements it.
+
+    M. Bertalmio, A. Bertozzi, G. Sapiro, "Navier-Stokes, fluid dynamics, and image and video
+    inpainting", CVPR 2001. `radius` (pixels) is the neighbourhood that each pixel is estimated
+    from. Colour is restored channel by channel, which is what lets 16 bits through.
+    """
+
+    name = "navier-stokes"
+    family = "diffusion"
+    radius: float = 3.0
+
+    def restore(self, observation: Observation) -> Array:
+        """Restore one picture."""
+        return per_channel(self._fill, observation)
+
+    def _fill(self, image: Array, mask: Mask) -> Array:
+        return np.asarray(cv2.inpaint(image, mask.astype(np.uint8), self.radius, cv2.INPAINT_NS))

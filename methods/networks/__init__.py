@@ -1,0 +1,1 @@
+"""What the network methods share: windows, weights and training; torch is imported only here."""

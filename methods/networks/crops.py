@@ -1,0 +1,127 @@
+"""Crops for training and validation, drawn from photographs as the challenge draws its own."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.images import (
+    Photograph,
+    Skipped,
+    none_usable,
+    photograph_files,
+    read_photographs,
+    resize,
+)
+from inpaintbench.datasets.tasks.crop import SIDES, draw_hole, draw_picture, make_crop
+from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.networks import windows
+
+LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
+VALIDATION = 10  # one photograph in so many is held out
+MOST_VALIDATION = 2000  # crops; more would cost time and change little
+
+
+def is_held_out(image_id: str) -> bool:
+    """Whether a photograph is for validation: by a hash of its name, so the same in every run."""
+    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:8], "big") % VALIDATION == 0
+
+
+def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], list[Array]]:
+    """Read the photographs of folders or archives into training and validation pictures.
+
+    Raises
+    ------
+    InputError
+        If one of the sources has no pair of usable photographs (one to train on, one to hold out).
+    """
+    training: list[Array] = []
+    validation: list[Array] = []
+    for source in sources:
+        files = photograph_files(source)
+        pictures = [(p.image_id, _reduced(p)) for p in read_photographs(files, SIDES[0], skipped)]
+        if len(pictures) < 2:
+            raise none_usable(source, skipped)
+        held_out = [is_held_out(image_id) for image_id, _ in pictures]
+        if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
+            held_out = [False] * (len(pictures) - 1) + [True]
+        for (_, picture), held in zip(pictures, held_out, strict=True):
+            (validation if held else training).append(picture)
+    return training, validation
+
+
+def _reduced(photograph: Photograph) -> Array:
+    pixels = photograph.pixels
+    scale = LARGEST / min(pixels.shape)
+    if scale >= 1:
+        return pixels
+    return resize(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
+
+
+class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Random crops: number `i` depends on (seed, i) alone, so any number of workers gives the same.
+
+    Each item is the window with its hole filled harmonically, the truth, and the mask: float32
+    tensors of shape `(1, SIDE, SIDE)`, the first two in 0..1.
+
+    Parameters
+    ----------
+    pictures : photographs to draw from, uint8 or uint16
+    seed : of everything drawn
+    one_each : draw crop `i` from picture `i`, untransformed: a fixed validation set
+    """
+
+    def __init__(self, pictures: Sequence[Array], seed: int, one_each: bool = False) -> None:
+        self.pictures = pictures
+        self.seed = seed
+        self.one_each = one_each
+        # A larger photograph has more to show, so it is drawn more often.
+        sides = np.cumsum([min(picture.shape) for picture in pictures])
+        self.shares = sides / sides[-1]
+
+    def __len__(self) -> int:
+        """Count the crops of a validation set (a training set has no end)."""
+        return min(len(self.pictures), MOST_VALIDATION)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw one crop."""
+        rng = np.random.default_rng((self.seed, index))
+        number = index if self.one_each else int(np.searchsorted(self.shares, rng.random()))
+        picture = draw_picture(self.pictures[number], rng)
+        hidden, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
+        mask = crop.astype(bool)
+        (hole,) = windows.holes(mask)
+        highest = np.iinfo(picture.dtype).max
+        truth = windows.cut(picture, mask, hole)
+        filled = harmonic_fill(windows.cut(hidden, mask, hole).pixels, truth.mask)
+        planes = np.stack([filled / highest, truth.pixels / highest, truth.mask]).astype(np.float32)
+        if not self.one_each:  # one of the 8 symmetries of the square
+            planes = np.rot90(planes, int(rng.integers(4)), axes=(1, 2))
+            planes = planes[:, :, ::-1] if rng.random() < 0.5 else planes
+        tensor = torch.from_numpy(np.ascontiguousarray(planes))
+        return tensor[0:1], tensor[1:2], tensor[2:3]
+
+
+class EpochSampler(Sampler[int]):
+    """Numbers of the crops of one epoch after the other: `epoch * length` and on.
+
+    Lightning calls `set_epoch`, also when it resumes, so that no crop comes twice.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch to draw."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.epoch * self.length, (self.epoch + 1) * self.length))

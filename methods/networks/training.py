@@ -1,0 +1,266 @@
+"""Training of the networks: minimise the challenge MSE on crops of photographs, with lightning.
+
+Read `train` first. AdamW (Loshchilov and Hutter 2019), a warm-up and a cosine to 0 over the time that
+was given, gradient clipping, an exponential average of the weights (which is what is validated and
+kept), bfloat16 where the device is fast at it. The loss of a crop is its mean squared error over
+hidden pixels, so the mean loss is the challenge MSE itself.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods.networks.crops import Crops, EpochSampler, read_split
+from inpaintbench.methods.networks.network_method import NetworkMethod, choose_device
+from inpaintbench.methods.networks.weights import save_weights
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a training, besides the network and the photographs."""
+
+    minutes: float = 60.0  # of training in all, over every resumption
+    batch: int = 64  # crops an update
+    epoch_crops: int = 12_800  # crops between validations
+    learning_rate: float = 1e-3  # the highest
+    warm_up: float = 0.02  # share of the minutes
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0  # gradients are clipped to it
+    average_decay: float = 0.999  # of the weights' exponential average, per update
+    seed: int = 0
+    workers: int = 1  # processes that draw crops
+
+
+def challenge_loss(restored: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over each crop's hidden pixels, in grey levels of 0..255: `(N,)`."""
+    squared = ((restored - truth) * 255).square() * mask
+    return squared.sum((1, 2, 3)) / mask.sum((1, 2, 3))
+
+
+class Trainee(lightning.LightningModule):
+    """A network with its loss, schedule and history, as lightning trains it."""
+
+    def __init__(self, network: nn.Module, settings: Settings, folder: Path) -> None:
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self.folder = folder
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0  # of training so far, over every resumption
+        self.losses: list[Tensor] = []
+        self.validation: list[Tensor] = []
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self.clock = time.monotonic()
+
+    @property
+    def progress(self) -> float:
+        """Share of the given time that is over."""
+        return self.seconds / (60 * self.settings.minutes)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make the optimiser; its learning rate is set before every update."""
+        s = self.settings
+        return torch.optim.AdamW(
+            self.network.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay
+        )
+
+    def on_train_batch_start(self, _batch: Batch, _index: int) -> int | None:
+        """Set the learning rate for the time that is over; stop when it is all over."""
+        now = time.monotonic()
+        self.seconds, self.clock = self.seconds + now - self.clock, now
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+            return -1  # lightning's word for: skip the rest of the epoch
+        warm = min(1.0, (self.progress + 1e-3) / self.settings.warm_up)
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.settings.learning_rate * warm * cosine
+        return None
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Compute the loss of a batch, scaled so that it is about 1."""
+        filled, truth, mask = batch
+        loss = challenge_loss(self.network(filled, mask), truth, mask).mean()
+        self.losses.append(loss.detach())
+        return loss / 1000
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Compute the challenge MSE of each crop of a batch."""
+        filled, truth, mask = batch
+        self.validation.append(challenge_loss(self.network(filled, mask), truth, mask))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation score, and renew history and picture."""
+        score = float(torch.cat(self.validation).mean())
+        self.log("validation_mse", score, prog_bar=True)
+        self.validation.clear()
+        if not self.losses:  # lightning's first look, before any training
+            return
+        entry = {
+            "minutes": self.seconds / 60,
+            "crops": float(self.global_step * self.settings.batch),
+            "train_mse": float(torch.stack(self.losses).mean()),
+            "validation_mse": score,
+        }
+        self.losses.clear()
+        self.history.append(entry)
+        table = pd.DataFrame(self.history)
+        with written_whole(self.folder / "history.csv") as temporary:
+            table.to_csv(temporary, index=False)
+        plot_history(table, self.folder / "loss.png")
+        print(
+            f"{entry['minutes']:6.1f} of {self.settings.minutes:g} min  {entry['crops']:11,.0f} crops  "
+            f"train {entry['train_mse']:7.1f}  validation {score:7.1f}  "
+            f"best {table['validation_mse'].min():7.1f}",
+            flush=True,
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save what lightning does not know of."""
+        checkpoint["history"] = self.history
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on where the checkpoint was made."""
+        self.history = checkpoint["history"]
+        self.seconds = checkpoint["seconds"]
+
+
+def train(
+    method: type[NetworkMethod],
+    images: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    device: str = "auto",
+    resume: bool = False,
+    announce: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train a method's network on photographs, and write its weights with a model card.
+
+    Parameters
+    ----------
+    method : the network method to train
+    images : folders or zip archives of photographs; a tenth of each is held out for validation
+    folder : receives `NAME.safetensors`, its card `NAME.toml`, `loss.png`, `history.csv` and the
+        checkpoints `last.ckpt` (after every epoch) and `best.ckpt`
+    settings : see `Settings`
+    device : "auto", "cpu" or "cuda"
+    resume : go on from `last.ckpt`
+    announce : receives lines for the user
+
+    Returns
+    -------
+    dict
+        The model card.
+
+    Raises
+    ------
+    InputError
+        If no photographs can be used, or `resume` does not fit what is in the folder.
+    """
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if last.exists() != resume:
+        hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
+        raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
+    lightning.seed_everything(settings.seed, verbose=False)
+    skipped = Skipped()
+    training, validation = read_split(images, skipped)
+    for name, reason in skipped.files[:20]:
+        announce(f"skipped {name}: {reason}")
+    announce(f"{len(training)} photographs to train on, {len(validation)} held out, {len(skipped)} skipped")
+    device = choose_device(device)
+    trainee = Trainee(method.build().to(memory_format=torch.channels_last), settings, folder)
+    checkpoints = ModelCheckpoint(
+        folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
+    )
+    trainer = lightning.Trainer(
+        accelerator="gpu" if device.startswith("cuda") else "cpu",
+        devices=1,
+        precision="bf16-mixed" if _fast_bfloat16(device) else "32-true",
+        max_epochs=-1,
+        gradient_clip_val=settings.gradient_norm,
+        callbacks=[EMAWeightAveraging(decay=settings.average_decay), checkpoints],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    workers: dict[str, Any] = {"batch_size": settings.batch, "num_workers": settings.workers}
+    if settings.workers:
+        workers |= {"persistent_workers": True, "prefetch_factor": 8}
+    crops = Crops(training, settings.seed)
+    trainer.fit(
+        trainee,
+        DataLoader(crops, sampler=EpochSampler(settings.epoch_crops), drop_last=True, **workers),
+        DataLoader(Crops(validation, settings.seed, one_each=True), settings.batch),
+        ckpt_path=last if resume else None,
+        weights_only=False,  # our own checkpoint, with the history in it
+    )
+    state = torch.load(best, map_location="cpu", weights_only=False)["state_dict"]
+    trainee.load_state_dict(state)
+    card = _card(method, images, trainee, len(training), min(len(validation), len(crops)))
+    save_weights(trainee.network, folder / f"{method.name}.safetensors", card)
+    return card
+
+
+def _fast_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32: tensor cores or AMX."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def _card(
+    method: type[NetworkMethod], images: Sequence[str], trainee: Trainee, shown: int, held_out: int
+) -> dict[str, Any]:
+    """Describe a training; `save_weights` adds the hash."""
+    history = trainee.history
+    return {
+        "method": method.name,
+        "made": datetime.now(UTC).date().isoformat(),
+        "parameters": sum(p.numel() for p in trainee.network.parameters()),
+        "photographs": [Path(name).name for name in images],
+        "photographs_trained_on": shown,
+        "photographs_held_out": held_out,
+        "crops_seen": int(history[-1]["crops"]),
+        "minutes": round(trainee.seconds / 60, 1),
+        "device": str(trainee.device),
+        "validation_mse": round(min(entry["validation_mse"] for entry in history), 1),
+        "validation": "challenge MSE of one crop of each held-out photograph, without symmetries",
+        "torch": torch.__version__,
+        "settings": asdict(trainee.settings),
+    }
+
+
+def plot_history(table: pd.DataFrame, path: Path) -> None:
+    """Save the loss curve as a PNG picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="minutes of training", ylabel="challenge MSE", yscale="log", title="Loss"
+    )
+    for column, label in (("train_mse", "training crops"), ("validation_mse", "held-out photographs")):
+        axes.plot(table["minutes"], table[column], label=label)
+    axes.grid(True, which="both", alpha=0.3)
+    axes.legend()
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,246 @@
+"""The report of a run: one HTML page that needs no network, with CSV and Markdown beside it."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from inpaintbench.datasets.files import write_text
+from inpaintbench.reports.tables import Run
+
+GALLERY = 24  # cases shown, evenly from the easiest to the hardest
+ERROR_RANGE = 64  # grey levels (of 255) at which the error picture is brightest
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A small picture with two lines under it; pictures are data addresses."""
+
+    title: str
+    caption: str
+    picture: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class GalleryCase:
+    """One case of the gallery: observed, truth, and what every method made of it."""
+
+    case_id: str
+    description: str
+    tiles: list[Tile]
+
+
+def write_report(run: Run) -> Path:
+    """Write `report/index.html`, `leaderboard.csv`, `leaderboard.md` and more tables of a run.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    folder = run.path / "report"
+    tables = {
+        "leaderboard": run.leaderboard(),
+        "by-hole-size": run.by_hole_size().reset_index(),
+        "differences": run.differences() if run.mse.shape[1] > 1 else pd.DataFrame(),
+        "failures": run.failures(),
+    }
+    for name, table in tables.items():
+        write_text(table.to_csv(index=False), folder / f"{name}.csv")
+    write_text(markdown(run), folder / "leaderboard.md")
+    page = folder / "index.html"
+    write_text(_render(run, tables), page)
+    return page
+
+
+def leaderboard_text(run: Run) -> pd.DataFrame:
+    """Format the leaderboard for reading: every cell a short text, with units in the headings."""
+    board = run.leaderboard()
+    return pd.DataFrame(
+        {
+            "#": board["rank"].astype(str),
+            "method": board["method"],
+            "family": board["family"],
+            "challenge MSE": board["mse"].map("{:.1f}".format),
+            "95 % interval": [
+                f"{a:.1f} to {b:.1f}" for a, b in zip(board["low"], board["high"], strict=True)
+            ],
+            "median": board["median"].map("{:.1f}".format),
+            "PSNR dB": board["psnr"].map("{:.2f}".format),
+            "won": board["won"].map("{:.0%}".format),
+            "ms a crop": board["ms"].map("{:.2f}".format),
+            "coverage": board["coverage"].map("{:.0%}".format),
+        }
+    ).replace(["nan", "nan to nan"], "-")
+
+
+def differences_text(run: Run) -> pd.DataFrame:
+    """Format the differences against the best for reading."""
+    table = run.differences()
+    return pd.DataFrame(
+        {
+            "method": table["method"],
+            "MSE above the best": table["difference"].map("{:+.1f}".format),
+            "95 % interval": [
+                f"{a:+.1f} to {b:+.1f}" for a, b in zip(table["low"], table["high"], strict=True)
+            ],
+            "beyond chance": table["distinguishable"].map({True: "yes", False: "no"}),
+        }
+    ).replace(["nan", "nan to nan"], "-")
+
+
+def hole_size_text(run: Run) -> pd.DataFrame:
+    """Format the MSE by hole size for reading."""
+    table = run.by_hole_size()
+    names = {column: f"{column} px" for column in table.columns}
+    return table.map("{:.1f}".format).rename(columns=names).reset_index()
+
+
+def markdown(run: Run) -> str:
+    """Write the run's tables as Markdown."""
+    sections = [("Leaderboard", leaderboard_text(run)), ("MSE by hole area", hole_size_text(run))]
+    if run.mse.shape[1] > 1:
+        sections.append(("Differences against the best", differences_text(run)))
+    parts = [f"# {_title(run)}", run.verdict()]
+    parts += [f"## {title}\n\n{markdown_table(table)}" for title, table in sections]
+    parts.append(f"Made by `{run.environment['command']}`, finished {run.environment['finished']}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """Write a table of texts as a Markdown table."""
+    rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |" for r in rows)
+
+
+def _title(run: Run) -> str:
+    photographs = len(set(run.photographs))
+    name = run.environment["suite"]["name"]
+    return f"{name}: {len(run.cases)} cases from {photographs} photographs"
+
+
+def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("inpaintbench.reports"), autoescape=True, undefined=StrictUndefined
+    )
+    several = run.mse.shape[1] > 1
+    return environment.get_template("report.html.j2").render(
+        title=_title(run),
+        verdict=run.verdict(),
+        winner=tables["leaderboard"]["method"][0],
+        leaderboard=leaderboard_text(run),
+        hole_sizes=hole_size_text(run),
+        differences=differences_text(run) if several else None,
+        failures=tables["failures"],
+        plot=_quality_against_time(tables["leaderboard"]),
+        gallery=gallery(run),
+        error_range=ERROR_RANGE,
+        environment=run.environment,
+    )
+
+
+def _quality_against_time(board: pd.DataFrame) -> str:
+    """Draw challenge MSE with its interval against milliseconds per crop, as a plotly figure."""
+    import plotly.graph_objects as go
+
+    board = board.dropna(subset=["mse", "ms"])
+    figure = go.Figure()
+    for family, part in board.groupby("family"):
+        figure.add_scatter(
+            x=part["ms"],
+            y=part["mse"],
+            error_y={
+                "array": (part["high"] - part["mse"]).fillna(0),
+                "arrayminus": (part["mse"] - part["low"]).fillna(0),
+                "thickness": 1,
+            },
+            mode="markers+text",
+            text=part["method"].map(html.escape),
+            textposition="middle right",
+            marker={"size": 11},
+            name=family,
+            hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
+        )
+    figure.update_layout(
+        xaxis={"type": "log", "title": "milliseconds per crop, one at a time, one thread"},
+        yaxis={"type": "log", "title": "challenge MSE (lower is better)"},
+        template="plotly_white",
+        height=480,
+        margin={"l": 60, "r": 20, "t": 20, "b": 50},
+        legend={"orientation": "h", "y": 1.08},
+    )
+    if len(board):  # room for the names on the right
+        low, high = np.log10([board["ms"].min(), board["ms"].max()])
+        span = max(high - low, 1)
+        figure.update_xaxes(range=[low - 0.05 * span, high + 0.25 * span])
+    return str(figure.to_html(full_html=False, include_plotlyjs=True, config={"responsive": True}))
+
+
+def gallery(run: Run) -> list[GalleryCase]:
+    """Choose cases evenly from the easiest to the hardest, by the methods' median MSE."""
+    order = run.mse.median(axis=1).sort_values().dropna().index
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, GALLERY).round().astype(int))]
+    methods = list(run.leaderboard()["method"])
+    cases = run.cases.set_index("case_id")
+    return [_gallery_case(run, cases.loc[case_id], methods) for case_id in chosen]
+
+
+def _gallery_case(run: Run, case: "pd.Series[str]", methods: Sequence[str]) -> GalleryCase:
+    case_id = str(case.name)
+    truth = _read(run, "truth", case_id)
+    tiles = [
+        Tile("observed", "the hole is black", _address(_eight_bits(_read(run, "observed", case_id)))),
+        Tile("truth", "", _address(_eight_bits(truth))),
+    ]
+    for label in methods:
+        mse = run.mse.loc[case_id, label]
+        if np.isnan(mse):
+            tiles.append(Tile(label, "failed", ""))
+            continue
+        restored = _read(run, label.replace("/", "_"), case_id)
+        error = _address(_error_picture(restored, truth))
+        tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
+    size = f"{case['hidden_height']}x{case['hidden_width']}"
+    return GalleryCase(case_id, f"{case['image_id']}, hole {size} pixels", tiles)
+
+
+def _read(run: Run, what: str, case_id: str) -> NDArray[np.generic]:
+    with Image.open(run.path / "restorations" / what / f"{case_id}.png") as picture:
+        return np.asarray(picture)
+
+
+def _eight_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """For showing only: the upper 8 bits of 16."""
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels.astype(np.uint8)
+
+
+def _error_picture(restored: NDArray[np.generic], truth: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Absolute error in colours, on one scale for the whole page."""
+    from matplotlib import colormaps
+
+    scale = ERROR_RANGE * (257 if truth.dtype == np.uint16 else 1)
+    error = np.abs(restored.astype(np.float64) - truth.astype(np.float64)) / scale
+    error = error.mean(axis=2) if error.ndim == 3 else error
+    return np.asarray(colormaps["inferno"](np.clip(error, 0, 1), bytes=True))[..., :3]
+
+
+def _address(pixels: NDArray[np.uint8]) -> str:
+    """Make a picture a data address that stands in the page itself."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

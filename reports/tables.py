@@ -1,0 +1,211 @@
+"""Tables of a run: leaderboard, MSE by hole size, differences against the best."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.reports.intervals import intervals
+
+HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run, as its files tell it.
+
+    Attributes
+    ----------
+    path : Path
+    cases, scores, timings : DataFrame
+        The run's parquet files.
+    environment : dict
+        What it was made with.
+    """
+
+    path: Path
+    cases: pd.DataFrame
+    scores: pd.DataFrame
+    timings: pd.DataFrame
+    environment: dict[str, Any]
+
+    @cached_property
+    def mse(self) -> pd.DataFrame:
+        """MSE with a row per case and a column per method; NaN where there is no score."""
+        return self.scores.pivot(index="case_id", columns="label", values="mse").reindex(
+            self.cases["case_id"]
+        )
+
+    @cached_property
+    def photographs(self) -> np.ndarray[Any, np.dtype[Any]]:
+        """The photograph of each row of `mse`."""
+        sources = self.cases["source"] + "/" + self.cases["image_id"]
+        return sources.to_numpy(dtype=str)
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Rank the methods by challenge MSE; those that did not restore every case come last.
+
+        Columns: `rank`, `method`, `family`, `mse` with its 95 % interval `low`, `high` over
+        resampled photographs, `median` MSE, `psnr` (dB, mean over cases), `won` (share of cases
+        with the lowest MSE, ties shared), `ms` (milliseconds per crop, one at a time, median) and
+        `coverage` (share of cases restored).
+        """
+        low, high = intervals(self.mse.to_numpy(), self.photographs)
+        best = self.mse.eq(self.mse.min(axis=1), axis=0)
+        won = best.div(best.sum(axis=1).where(lambda n: n > 0), axis=0).sum() / len(self.mse)
+        by_label = self.scores.groupby("label")
+        single = self.timings[self.timings["kind"] == "single"].groupby("label")["seconds"]
+        table = pd.DataFrame(
+            {
+                "family": by_label["family"].first(),
+                "mse": self.mse.mean(),
+                "low": pd.Series(low, self.mse.columns),
+                "high": pd.Series(high, self.mse.columns),
+                "median": self.mse.median(),
+                "psnr": by_label["psnr"].mean(),
+                "won": won,
+                "ms": single.median() * 1000,
+                "coverage": self.mse.notna().mean(),
+            }
+        )
+        table["incomplete"] = table["coverage"] < 1
+        table = table.sort_values(["incomplete", "mse"]).drop(columns="incomplete")
+        table = table.rename_axis("method").reset_index()
+        table.insert(0, "rank", np.arange(1, len(table) + 1))
+        return table
+
+    def by_hole_size(self) -> pd.DataFrame:
+        """Mean MSE of each method (rows, best first) by the hole's area in pixels (columns)."""
+        area = self.cases["hidden_height"] * self.cases["hidden_width"]
+        edges = [0, *HOLE_AREAS.values()]
+        size = pd.cut(area, edges, labels=list(HOLE_AREAS)).to_numpy()
+        table = self.mse.groupby(size).mean().T
+        order = [name for name in HOLE_AREAS if name in table.columns]
+        return table.loc[self.leaderboard()["method"], order].rename_axis("method")
+
+    def differences(self) -> pd.DataFrame:
+        """Compare every other method with the best, case by case.
+
+        Columns: `method`, `difference` (its mean MSE less the best's, over the cases that both
+        restored) with its 95 % interval `low`, `high`, and `distinguishable`: whether the interval
+        leaves 0 out.
+        """
+        best, *others = self.leaderboard()["method"]
+        paired = self.mse[others].sub(self.mse[best], axis=0)
+        low, high = intervals(paired.to_numpy(), self.photographs)
+        table = pd.DataFrame(
+            {
+                "method": others,
+                "difference": paired.mean().to_numpy(),
+                "low": low,
+                "high": high,
+            }
+        )
+        table["distinguishable"] = (table["low"] > 0) | (table["high"] < 0)
+        return table
+
+    def failures(self) -> pd.DataFrame:
+        """Count the cases without a score by method, status and message."""
+        failed = self.scores[self.scores["status"] != "ok"]
+        counts = failed.groupby(["label", "status", "message"]).size()
+        return counts.rename("cases").reset_index().rename(columns={"label": "method"})
+
+    def verdict(self) -> str:
+        """Say in a sentence or two which method to submit, and how sure that is."""
+        board = self.leaderboard()
+        first = board.iloc[0]
+        if np.isnan(first["mse"]):
+            return "No method restored a single case."
+        text = f"{first['method']} wins with a challenge MSE of {first['mse']:.1f}"
+        if not np.isnan(first["low"]):
+            text += f" (95 % interval {first['low']:.1f} to {first['high']:.1f})"
+        if first["coverage"] < 1:
+            text += f", though it restored only {first['coverage']:.0%} of the cases"
+        if len(board) == 1:
+            return text + "."
+        second = self.differences().iloc[0]
+        text += f". The runner-up {second['method']} is {second['difference']:.1f} higher"
+        if np.isnan(second["low"]):
+            return text + "; one photograph alone cannot say how sure that is."
+        text += f" ({second['low']:.1f} to {second['high']:.1f}): "
+        if second["distinguishable"]:
+            return text + "a difference beyond chance."
+        return text + "the two cannot be told apart on these photographs."
+
+
+def load_run(path: str | Path) -> Run:
+    """Load a finished run from its folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run.
+    """
+    path = Path(path)
+    try:
+        environment = json.loads((path / "environment.json").read_text())
+        tables = [pd.read_parquet(path / f"{n}.parquet") for n in ("cases", "scores", "timings")]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} holds no finished run: {error}") from error
+    return Run(path, *tables, environment)
+
+
+def last_run(folder: str | Path) -> Path:
+    """Find the run in a folder of runs that was finished last.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = {
+        json.loads(file.read_text())["finished"]: file.parent
+        for file in sorted(Path(folder).glob("*/environment.json"))
+    }
+    if not found:
+        raise InputError(f"no finished run in {folder}; start one with: inpaintbench run")
+    return found[max(found)]
+
+
+def compare(old: Run, new: Run) -> pd.DataFrame:
+    """Compare the methods that two runs share, on the cases that both scored.
+
+    Columns: `method`, `cases` (compared), `old`, `new` (mean MSE), `difference` (new less old) with
+    its 95 % interval `low`, `high`, and `verdict`: "worse" or "better" beyond chance, or "same"; a
+    method that no longer restores a case is worse too.
+
+    Raises
+    ------
+    InputError
+        If the runs share no method or no identical case.
+    """
+    hashes = [dict(zip(run.cases["case_id"], run.cases["sha256"], strict=True)) for run in (old, new)]
+    shared = [case for case, sha256 in hashes[0].items() if hashes[1].get(case) == sha256]
+    methods = [label for label in old.mse.columns if label in new.mse.columns]
+    if not shared or not methods:
+        what = "method" if shared else "identical case"
+        raise InputError(f"{old.path} and {new.path} share no {what}")
+    before, after = old.mse.loc[shared, methods], new.mse.loc[shared, methods]
+    photographs = old.photographs[old.cases["case_id"].isin(shared).to_numpy()]
+    paired = after - before
+    low, high = intervals(paired.to_numpy(), photographs)
+    table = pd.DataFrame(
+        {
+            "method": methods,
+            "cases": paired.notna().sum().to_numpy(),
+            "old": before.mean().to_numpy(),
+            "new": after.mean().to_numpy(),
+            "difference": paired.mean().to_numpy(),
+            "low": low,
+            "high": high,
+        }
+    )
+    lost = (before.notna() & after.isna()).any().to_numpy()
+    worse, better = lost | (table["low"] > 0), table["high"] < 0
+    table["verdict"] = np.select([worse, better], ["worse", "better"], "same")
+    return table
