@@ -30,10 +30,15 @@ MethodNames = Annotated[
     str, typer.Option(help="Names, with parameters if wanted: telea:radius=5,cnn.")
 ]
 Images = Annotated[
-    str, typer.Option(help="A folder (with subfolders), a zip archive, or skimage.", metavar="DIR|ZIP|NAME")
+    str,
+    typer.Option(
+        help="A folder (with subfolders), a zip archive, or skimage.", metavar="DIR|ZIP|NAME"
+    ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
-Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")]
+Timeout = Annotated[
+    float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
+]
 CORES = os.cpu_count() or 1
 
 
@@ -66,7 +71,7 @@ def run(
 ) -> None:
     """Run methods on a suite's cases, print the leaderboard and write the report."""
     from inpaintbench.benchmarks.run import run_suite
-    from inpaintbench.benchmarks.suites import read_suite
+    from inpaintbench.benchmarks.suite import read_suite
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
@@ -178,12 +183,15 @@ def train(
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and crops.")] = 0,
     epoch: Annotated[int, typer.Option(min=64, help="Crops between validations.")] = 12_800,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of weights and checkpoints; default: training/NETWORK.")
+        Path | None,
+        typer.Option(help="Folder of weights and checkpoints; default: training/NETWORK."),
     ] = None,
 ) -> None:
     """Train a network on photographs: weights, model card, loss curve, checkpoints."""
@@ -212,42 +220,47 @@ def list_(
     """List what there is."""
     import pandas as pd
 
-    from inpaintbench.benchmarks.suites import TASKS, read_suite, suite_names
+    from inpaintbench.benchmarks.suite import TASKS, read_suite, suite_names
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.datasets.images import BUNDLED, BUNDLED_NAME
     from inpaintbench.methods import method_classes
 
+    rows: list[tuple[str, ...]]
     if what == "methods":
+        headings = ["method", "family", "parameters", "what it is"]
         rows = [
             (name, c.family, ", ".join(f"{k}={v}" for k, v in c().parameters.items()), _summary(c))
             for name, c in method_classes().items()
         ]
-        table = pd.DataFrame(rows, columns=["method", "family", "parameters", "what it is"])
     elif what == "tasks":
+        headings = ["task", "what it is"]
         rows = [(name, _summary(module)) for name, module in TASKS.items()]
-        table = pd.DataFrame(rows, columns=["task", "what it is"])
     elif what == "datasets":
+        headings = ["dataset", "photograph", "terms"]
         rows = [(BUNDLED_NAME, name, terms) for name, terms in BUNDLED.items()]
-        table = pd.DataFrame(rows, columns=["dataset", "photograph", "terms"])
     elif what == "suites":
+        headings = ["suite", "task", "images", "cases", "methods"]
         suites = [read_suite(name) for name in suite_names()]
         rows = [(s.name, s.task, s.images, str(s.cases), ", ".join(s.methods)) for s in suites]
-        table = pd.DataFrame(rows, columns=["suite", "task", "images", "cases", "methods"])
     else:
         raise InputError(f"cannot list {what!r}; there are methods, tasks, datasets and suites")
-    _print_table(_console(), table)
+    _print_table(_console(), pd.DataFrame(rows, columns=headings))
 
 
 @app.command()
 def check(
-    method: Annotated[str, typer.Argument(metavar="MODULE:CLASS", help="A Method class, or a name.")],
+    method: Annotated[
+        str, typer.Argument(metavar="MODULE:CLASS", help="A Method class, or a name.")
+    ],
 ) -> None:
     """Check that a method keeps the contract; each failure says what to change."""
     from inpaintbench.benchmarks.check import load_class, run_checks
     from inpaintbench.methods import find_method
 
     broken = 0
-    for description, problem in run_checks(load_class(method) if ":" in method else find_method(method)):
+    for description, problem in run_checks(
+        load_class(method) if ":" in method else find_method(method)
+    ):
         print(f"{'FAIL' if problem else 'ok  '} {description}")
         if problem:
             print(f"     {problem}")
@@ -286,9 +299,20 @@ def _console() -> "Console":
 @contextmanager
 def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Advance"]:
     """Show a bar per method on a terminal, and a line per finished method elsewhere."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
 
@@ -319,7 +343,16 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    texts = {"method", "family", "status", "message", "what it is", "parameters", "photograph", "terms"}
+    texts = {
+        "method",
+        "family",
+        "status",
+        "message",
+        "what it is",
+        "parameters",
+        "photograph",
+        "terms",
+    }
     for column in frame.columns:
         table.add_column(column, justify="left" if column in texts else "right")
     for row in frame.to_numpy().tolist():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from inpaintbench.benchmarks.suites import TASKS
+from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.method import Method, highest_value
@@ -94,16 +94,16 @@ def _restored(method: Method, observation: Observation) -> Array:
     _need(restored.dtype.kind in "uif", f"return integers or floats, not {restored.dtype}")
     _need(bool(np.isfinite(restored).all()), "return finite values: there are NaN or infinite ones")
     low, high = float(restored.min()), float(restored.max())
-    _need(low >= -CLOSE * highest and high <= (1 + CLOSE) * highest,
-          f"return values in 0..{highest}, the picture's own range, not {low:g}..{high:g}")  # fmt: skip
+    inside = low >= -CLOSE * highest and high <= (1 + CLOSE) * highest
+    _need(inside, f"return the picture's own range, 0..{highest}, not {low:g}..{high:g}")
     return restored
 
 
 def check_declaration(method: type[Method]) -> None:
     """Name, family and tasks are declared."""
     name, family = getattr(method, "name", ""), getattr(method, "family", "")
-    _need(bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)),
-          f"set name to lower-case words joined by '-', not {name!r}")  # fmt: skip
+    well_formed = bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name))
+    _need(well_formed, f"set name to lower-case words joined by '-', not {name!r}")
     _need(isinstance(family, str) and bool(family), "set family, such as 'diffusion'")
     unknown = set(method.tasks) - set(TASKS)
     _need(bool(method.tasks) and not unknown, f"set tasks to some of {', '.join(TASKS)}")
@@ -113,8 +113,8 @@ def check_parameters(method: type[Method]) -> None:
     """Parameters have plain values, are printed, and survive being sent to a worker."""
     made = method()
     for key, value in made.parameters.items():
-        _need(isinstance(value, str | int | float | bool),
-              f"make the parameter {key} a str, int, float or bool")  # fmt: skip
+        plain = isinstance(value, str | int | float | bool)
+        _need(plain, f"make the parameter {key} a str, int, float or bool")
     copy = pickle.loads(pickle.dumps(made))  # our own object, made a line above
     _need(copy.parameters == made.parameters, "keep the parameters when pickled")
     _need(method.__name__ in repr(made), "leave __repr__ to Method")
@@ -177,10 +177,10 @@ def check_flat(method: type[Method]) -> None:
     """A flat picture is restored flat."""
     mask = _observation().mask
     image = np.where(mask, 0, 200).astype(np.uint8)
-    restored = _restored(method(), Observation(image, mask))[mask]
-    _need(bool(np.abs(restored - 200).max() < 25),
-          f"restore a flat picture of 200 to about 200, not {restored.min():g}..{restored.max():g}: "
-          "is the value range right, and are hidden zeros kept out?")  # fmt: skip
+    restored = _restored(method(), Observation(image, mask))[mask].astype(float)
+    flat = bool(np.abs(restored - 200).max() < 25)
+    got = f"{restored.min():g}..{restored.max():g}"
+    _need(flat, f"restore a flat 200 to about 200, not {got}: are hidden zeros kept out?")
 
 
 def check_hidden_unseen(method: type[Method]) -> None:
@@ -188,8 +188,9 @@ def check_hidden_unseen(method: type[Method]) -> None:
     observation = _observation()
     other = observation.image.copy()
     other[observation.mask] = 255
-    answers = [method().restore(o) for o in (observation, Observation(other, observation.mask))]
-    _need(_close(*answers, observation.mask, 255), "do not use the values of hidden pixels")
+    first = method().restore(observation)
+    second = method().restore(Observation(other, observation.mask))
+    _need(_close(first, second, observation.mask, 255), "do not use the values of hidden pixels")
 
 
 def check_inputs_kept(method: type[Method]) -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from inpaintbench.benchmarks.suites import Suite
+from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Case
 from inpaintbench.methods.method import Method
 
@@ -60,7 +60,11 @@ def _git(*arguments: str) -> str:
     here = Path(__file__).parent
     try:
         answer = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(here), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -20,7 +20,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from inpaintbench.benchmarks.environment import describe_environment
 from inpaintbench.benchmarks.scoring import InvalidRestoration, finish, score_picture
-from inpaintbench.benchmarks.suites import Suite
+from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
 from inpaintbench.datasets.cases import Case, Observation
 from inpaintbench.datasets.errors import InputError
@@ -180,11 +180,11 @@ def restore_all(
 
 def _send(
     pool: ProcessPool, method: Method, block: Sequence[Observation], timeout: float
-) -> ProcessFuture:
+) -> "ProcessFuture[Any]":
     return pool.schedule(restore_block, args=[method, block], timeout=timeout * len(block))
 
 
-def _receive(future: ProcessFuture, count: int) -> list[Outcome]:
+def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
     """Wait for a block; a failure is the same outcome for each of its cases."""
     try:
         restored, seconds = future.result()
@@ -248,7 +248,7 @@ def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -
             )
             try:
                 first, single, batch = future.result()
-            except Exception:  # noqa: S112  (its scores say why)
+            except Exception:
                 continue
             kinds = [("first", [first]), ("batch", batch)]
             kinds += [("single", [float(np.median(repeats))]) for repeats in single]

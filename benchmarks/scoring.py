@@ -70,7 +70,12 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
     if min(case.mask.shape) >= SSIM_SIDE:
         axis = 2 if picture.ndim == 3 else None
         similarity = structural_similarity(
-            picture, case.truth, win_size=SSIM_SIDE, data_range=highest, channel_axis=axis, full=True
+            picture,
+            case.truth,
+            win_size=SSIM_SIDE,
+            data_range=highest,
+            channel_axis=axis,
+            full=True,
         )[1]
         ssim = float(similarity[case.mask].mean())
     return {
@@ -84,4 +89,5 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
 
 def edge_of(mask: Mask) -> Mask:
     """Hidden pixels that touch a known one, by a side or a corner."""
-    return mask & ndimage.binary_dilation(~mask, np.ones((3, 3), bool))
+    touched: Mask = ndimage.binary_dilation(~mask, np.ones((3, 3), bool))
+    return mask & touched

@@ -75,6 +75,8 @@ class Case:
     def sha256(self) -> str:
         """Hash of shape, dtype, every pixel and the mask: equal exactly for identical cases."""
         digest = hashlib.sha256(f"{self.truth.shape} {self.truth.dtype}".encode())
-        digest.update(np.ascontiguousarray(self.truth, self.truth.dtype.newbyteorder("<")).tobytes())
+        digest.update(
+            np.ascontiguousarray(self.truth, self.truth.dtype.newbyteorder("<")).tobytes()
+        )
         digest.update(np.packbits(self.mask).tobytes())
         return digest.hexdigest()

@@ -85,7 +85,8 @@ def grey(pixels: Array) -> Array:
     if pixels.shape[2] < 3:  # grey with alpha
         return pixels[..., 0]
     weights = np.array([19595, 38470, 7471], np.int64)
-    return ((pixels[..., :3].astype(np.int64) @ weights + 0x8000) >> 16).astype(pixels.dtype)
+    luminance = np.asarray(pixels[..., :3].astype(np.int64) @ weights + 0x8000)
+    return np.right_shift(luminance, 16).astype(pixels.dtype)
 
 
 def resize(pixels: Array, shape: tuple[int, int]) -> Array:
@@ -95,7 +96,8 @@ def resize(pixels: Array, shape: tuple[int, int]) -> Array:
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
     exact = Image.fromarray(pixels.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
     limits = np.iinfo(pixels.dtype)
-    return np.clip(np.rint(np.asarray(exact)), limits.min, limits.max).astype(pixels.dtype)
+    rounded = np.clip(np.rint(np.asarray(exact)), limits.min, limits.max)
+    return np.asarray(rounded, pixels.dtype)
 
 
 def decode(data: bytes) -> Array:
@@ -122,7 +124,12 @@ def decode(data: bytes) -> Array:
                 return np.asarray(picture.convert("L"))
     except UnidentifiedImageError:
         pass  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
-    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+    except (
+        OSError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as e:
         raise ValueError(str(e)) from e
     return _decode_deep_colour(data)
 

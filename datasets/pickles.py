@@ -86,9 +86,19 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """Stand-in for `_codecs.encode`, by which old protocols store bytes."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("refused _codecs.encode of anything but latin1 text")
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("refused to encode anything but latin1 text")
     return text.encode("latin1")
+
+
+def _bytes() -> bytes:
+    """Stand-in for `bytes`, which old protocols call for empty bytes; takes no size."""
+    return b""
+
+
+def _bytearray(data: Any = b"", *encoding: Any) -> bytearray:
+    """Stand-in for `bytearray`, which takes no size here, so that no memory can be wasted."""
+    return bytearray(_encode(data, *encoding) if not isinstance(data, bytes) else data)
 
 
 class _Module:
@@ -111,14 +121,18 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _ndarray,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
-    ("builtins", "bytearray"): bytearray,
-    ("builtins", "complex"): complex,
-    ("builtins", "frozenset"): frozenset,
-    ("builtins", "set"): set,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("dill._dill", "_import_module"): _Module,
     ("dill._dill", "_get_attr"): _attribute,
 }
+BUILTINS = {
+    "bytearray": _bytearray,
+    "bytes": _bytes,
+    "complex": complex,
+    "frozenset": frozenset,
+    "set": set,
+}
+ALLOWED |= {(m, name): f for name, f in BUILTINS.items() for m in ("builtins", "__builtin__")}
 ALLOWED |= {(module, "_reconstruct"): _Array for module in NUMPY_MODULES}
 ALLOWED |= {(module, "scalar"): _scalar for module in NUMPY_MODULES}
 ALLOWED |= {(module, "_frombuffer"): _from_bytes for module in NUMPY_MODULES}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Cnn(NetworkMethod):
-    """A residual U-Net that corrects the harmonic fill of a 64x64 window, trained for squared error.
+    """A residual U-Net that corrects the harmonic fill of a window, trained for squared error.
 
     See `inpaintbench.methods.networks.residual_unet` for the architecture and its sources, and the
     model card beside the weights for what it was trained on.

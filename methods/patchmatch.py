@@ -82,10 +82,11 @@ class PatchMatch(Method):
 def _halve(image: Floats, mask: Mask) -> tuple[Floats, Mask]:
     """Average 2x2 known pixels; where all four are hidden, so is their average."""
     padding = [(0, length % 2) for length in image.shape]
-    image, hidden = (np.pad(a, padding, mode="edge") for a in (image, mask))
-    shape = (image.shape[0] // 2, 2, image.shape[1] // 2, 2)
-    known = (~hidden).reshape(shape).sum((1, 3))
-    total = np.where(hidden, 0, image).reshape(shape).sum((1, 3))
+    values = np.pad(np.where(mask, 0, image), padding, mode="edge")
+    weights = np.pad((~mask).astype(np.float64), padding, mode="edge")
+    shape = (values.shape[0] // 2, 2, values.shape[1] // 2, 2)
+    known = weights.reshape(shape).sum((1, 3))
+    total = values.reshape(shape).sum((1, 3))
     return total / np.maximum(known, 1), known == 0
 
 
@@ -94,7 +95,7 @@ def _known_patches(mask: Mask, patch: int) -> Mask:
     if min(mask.shape) < patch:
         return np.zeros((0, 0), bool)
     views = np.lib.stride_tricks.sliding_window_view(mask, (patch, patch))
-    return ~views.any((2, 3))
+    return np.asarray(~views.any(axis=(2, 3)))
 
 
 @numba.njit(cache=True)

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -11,6 +12,8 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.method import Method
 
 ENTRY_POINTS = "inpaintbench.methods"
+
+Parameter = str | int | float | bool
 
 
 @cache
@@ -80,14 +83,13 @@ def parse_method(text: str) -> Method:
         If the method, a parameter or a value is unknown.
     """
     name, *settings = text.strip().split(":")
-    words = dict.fromkeys(settings)
-    for word in words:
-        if "=" not in word:
-            raise InputError(f"method {text!r}: {word!r} is not PARAMETER=VALUE")
-    return make_method(name, dict(word.split("=", 1) for word in words))
+    for setting in settings:
+        if "=" not in setting:
+            raise InputError(f"method {text!r}: {setting!r} is not PARAMETER=VALUE")
+    return make_method(name, dict(setting.split("=", 1) for setting in settings))
 
 
-def make_method(name: str, parameters: dict[str, str | int | float | bool]) -> Method:
+def make_method(name: str, parameters: Mapping[str, Parameter]) -> Method:
     """Make a method from its name and parameters, with values converted to each field's type.
 
     Raises
@@ -97,26 +99,27 @@ def make_method(name: str, parameters: dict[str, str | int | float | bool]) -> M
     """
     method = find_method(name)
     defaults = method().parameters
+    converted: dict[str, Parameter] = {}
     for key, value in parameters.items():
         if key not in defaults:
             known = ", ".join(defaults) or "none"
             raise InputError(f"method {name} has no parameter {key!r}; it has: {known}")
         try:
-            parameters = parameters | {key: _convert(value, type(defaults[key]))}
+            converted[key] = _convert(value, type(defaults[key]))
         except ValueError:
             kind = type(defaults[key]).__name__
             raise InputError(f"method {name}: {key}={value!r} is no {kind}") from None
     try:
-        return method(**parameters)
+        return method(**converted)
     except ValueError as error:
         raise InputError(f"method {name}: {error}") from error
 
 
-def _convert(value: str | int | float | bool, kind: type) -> str | int | float | bool:
+def _convert(value: Parameter, kind: type) -> Parameter:
     if kind is bool:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
         if str(value).lower() not in words:
             raise ValueError
         return words[str(value).lower()]
-    converted: str | int | float = kind(value)
-    return converted
+    made: Parameter = kind(value)
+    return made

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,40 +197,41 @@ def gallery(run: Run) -> list[GalleryCase]:
     order = run.mse.median(axis=1).sort_values().dropna().index
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GALLERY).round().astype(int))]
     methods = list(run.leaderboard()["method"])
-    cases = run.cases.set_index("case_id")
-    return [_gallery_case(run, cases.loc[case_id], methods) for case_id in chosen]
+    return [_gallery_case(run, str(case_id), methods) for case_id in chosen]
 
 
-def _gallery_case(run: Run, case: "pd.Series[str]", methods: Sequence[str]) -> GalleryCase:
-    case_id = str(case.name)
+def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:
+    case = run.cases.set_index("case_id").loc[case_id]
     truth = _read(run, "truth", case_id)
     tiles = [
-        Tile("observed", "the hole is black", _address(_eight_bits(_read(run, "observed", case_id)))),
+        Tile(
+            "observed", "the hole is black", _address(_eight_bits(_read(run, "observed", case_id)))
+        ),
         Tile("truth", "", _address(_eight_bits(truth))),
     ]
     for label in methods:
-        mse = run.mse.loc[case_id, label]
+        mse = float(run.mse[label][case_id])
         if np.isnan(mse):
             tiles.append(Tile(label, "failed", ""))
             continue
         restored = _read(run, label.replace("/", "_"), case_id)
         error = _address(_error_picture(restored, truth))
         tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
-    size = f"{case['hidden_height']}x{case['hidden_width']}"
-    return GalleryCase(case_id, f"{case['image_id']}, hole {size} pixels", tiles)
+    description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)
+    return GalleryCase(case_id, description, tiles)
 
 
-def _read(run: Run, what: str, case_id: str) -> NDArray[np.generic]:
+def _read(run: Run, what: str, case_id: str) -> NDArray[Any]:
     with Image.open(run.path / "restorations" / what / f"{case_id}.png") as picture:
         return np.asarray(picture)
 
 
-def _eight_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """For showing only: the upper 8 bits of 16."""
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels.astype(np.uint8)
 
 
-def _error_picture(restored: NDArray[np.generic], truth: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _error_picture(restored: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
     """Absolute error in colours, on one scale for the whole page."""
     from matplotlib import colormaps
 

@@ -152,7 +152,8 @@ def load_run(path: str | Path) -> Run:
         tables = [pd.read_parquet(path / f"{n}.parquet") for n in ("cases", "scores", "timings")]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} holds no finished run: {error}") from error
-    return Run(path, *tables, environment)
+    cases, scores, timings = tables
+    return Run(path, cases, scores, timings, environment)
 
 
 def last_run(folder: str | Path) -> Path:
@@ -184,7 +185,9 @@ def compare(old: Run, new: Run) -> pd.DataFrame:
     InputError
         If the runs share no method or no identical case.
     """
-    hashes = [dict(zip(run.cases["case_id"], run.cases["sha256"], strict=True)) for run in (old, new)]
+    hashes = [
+        dict(zip(run.cases["case_id"], run.cases["sha256"], strict=True)) for run in (old, new)
+    ]
     shared = [case for case, sha256 in hashes[0].items() if hashes[1].get(case) == sha256]
     methods = [label for label in old.mse.columns if label in new.mse.columns]
     if not shared or not methods:

@@ -17,7 +17,9 @@ class CourseNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden = nn.ModuleList([nn.Conv2d(2, 32, 7, padding=3), nn.Conv2d(32, 32, 7, padding=3)])
+        self.hidden = nn.ModuleList(
+            [nn.Conv2d(2, 32, 7, padding=3), nn.Conv2d(32, 32, 7, padding=3)]
+        )
         self.head = nn.Conv2d(32, 1, 7, padding=3)
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
@@ -30,4 +32,5 @@ class CourseNet(nn.Module):
         x = torch.cat([(filled - mean) / deviation * known, mask], 1)
         for layer in self.hidden:
             x = F.relu(layer(x))
-        return self.head(x).float() * deviation + mean
+        output: Tensor = self.head(x).float()
+        return output * deviation + mean

@@ -97,7 +97,9 @@ class NetworkMethod(Method):
         ways = ways if self.symmetries else ways[:1]
         with torch.inference_mode():
             for flip, swap in ways:
-                turned = [t.flip(flip).transpose(2, 3) if swap else t.flip(flip) for t in (image, mask)]
+                turned = [
+                    t.flip(flip).transpose(2, 3) if swap else t.flip(flip) for t in (image, mask)
+                ]
                 output = network(*turned)
                 total += (output.transpose(2, 3) if swap else output).flip(flip)
         restored = (total / len(ways)).clamp(0, 1).squeeze(1).cpu().numpy()

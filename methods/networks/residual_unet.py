@@ -25,7 +25,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(N, width, H, W)` to the same shape."""
-        return x + self.second(F.relu(self.first(F.relu(x))))
+        change: Tensor = self.second(F.relu(self.first(F.relu(x))))
+        return x + change
 
 
 class ResidualUNet(nn.Module):

@@ -1,7 +1,7 @@
 """Training of the networks: minimise the challenge MSE on crops of photographs, with lightning.
 
-Read `train` first. AdamW (Loshchilov and Hutter 2019), a warm-up and a cosine to 0 over the time that
-was given, gradient clipping, an exponential average of the weights (which is what is validated and
+Read `train` first. AdamW (Loshchilov and Hutter 2019), a warm-up and a cosine to 0 over the time
+given, gradient clipping, an exponential average of the weights (which is what is validated and
 kept), bfloat16 where the device is fast at it. The loss of a crop is its mean squared error over
 hidden pixels, so the mean loss is the challenge MSE itself.
 """
@@ -26,7 +26,7 @@ from inpaintbench.datasets.files import written_whole
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.networks.crops import Crops, EpochSampler, read_split
 from inpaintbench.methods.networks.network_method import NetworkMethod, choose_device
-from inpaintbench.methods.networks.weights import save_weights
+from inpaintbench.methods.networks.weights import channels_last, save_weights
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -127,9 +127,12 @@ class Trainee(lightning.LightningModule):
             table.to_csv(temporary, index=False)
         plot_history(table, self.folder / "loss.png")
         print(
-            f"{entry['minutes']:6.1f} of {self.settings.minutes:g} min  {entry['crops']:11,.0f} crops  "
-            f"train {entry['train_mse']:7.1f}  validation {score:7.1f}  "
+            f"{entry['minutes']:6.1f} of {self.settings.minutes:g} min",
+            f"{entry['crops']:11,.0f} crops",
+            f"train {entry['train_mse']:7.1f}",
+            f"validation {score:7.1f}",
             f"best {table['validation_mse'].min():7.1f}",
+            sep="   ",
             flush=True,
         )
 
@@ -185,9 +188,10 @@ def train(
     training, validation = read_split(images, skipped)
     for name, reason in skipped.files[:20]:
         announce(f"skipped {name}: {reason}")
-    announce(f"{len(training)} photographs to train on, {len(validation)} held out, {len(skipped)} skipped")
+    counts = f"{len(training)} photographs to train on, {len(validation)} held out"
+    announce(f"{counts}, {len(skipped)} files skipped")
     device = choose_device(device)
-    trainee = Trainee(method.build().to(memory_format=torch.channels_last), settings, folder)
+    trainee = Trainee(channels_last(method.build()), settings, folder)
     checkpoints = ModelCheckpoint(
         folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
     )
@@ -224,7 +228,7 @@ def train(
 def _fast_bfloat16(device: str) -> bool:
     """Whether the device multiplies bfloat16 faster than float32: tensor cores or AMX."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_amx_tile_supported())
 
 
@@ -258,7 +262,10 @@ def plot_history(table: pd.DataFrame, path: Path) -> None:
     axes = figure.add_subplot(
         xlabel="minutes of training", ylabel="challenge MSE", yscale="log", title="Loss"
     )
-    for column, label in (("train_mse", "training crops"), ("validation_mse", "held-out photographs")):
+    for column, label in (
+        ("train_mse", "training crops"),
+        ("validation_mse", "held-out photographs"),
+    ):
         axes.plot(table["minutes"], table[column], label=label)
     axes.grid(True, which="both", alpha=0.3)
     axes.legend()

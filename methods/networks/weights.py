@@ -16,7 +16,7 @@ from torch import nn
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import written_whole
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent / "trained"
 
 
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
@@ -24,7 +24,10 @@ def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
     state = {name: value.half().contiguous() for name, value in network.state_dict().items()}
     data = safetensors.torch.save(state)
     card = card | {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    for target, content in ((path, data), (path.with_suffix(".toml"), tomli_w.dumps(card).encode())):
+    for target, content in (
+        (path, data),
+        (path.with_suffix(".toml"), tomli_w.dumps(card).encode()),
+    ):
         with written_whole(target) as temporary:
             temporary.write_bytes(content)
 
@@ -81,4 +84,12 @@ def loaded(build: Callable[[], nn.Module], path: Path, device: str) -> nn.Module
     network = build()
     load_weights(network, path)
     network.requires_grad_(False)
-    return network.eval().to(torch.device(device), memory_format=torch.channels_last)
+    return channels_last(network.eval().to(device))
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lay the weights out as convolutions are fastest with, on CPUs and GPUs alike."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network

@@ -1,6 +1,6 @@
 """Suites: frozen lists of cases and the methods to run on them, as TOML files.
 
-`python -m inpaintbench.benchmarks.suites NAME` prints the manifest of a suite: the SHA-256 of every
+`python -m inpaintbench.benchmarks.suite NAME` prints the manifest of a suite: the SHA-256 of every
 case, which is committed beside the suite's file.
 """
 
@@ -42,7 +42,8 @@ class Suite(BaseModel):
         """
         if self.task not in TASKS:
             raise InputError(f"unknown task {self.task!r}; there are {', '.join(TASKS)}")
-        return TASKS[self.task].draw_cases(self.images, self.cases, self.seed, skipped)
+        cases: list[Case] = TASKS[self.task].draw_cases(self.images, self.cases, self.seed, skipped)
+        return cases
 
     def manifest(self) -> dict[str, str]:
         """Case ids and hashes that were committed with the suite; empty if there are none."""

@@ -1,0 +1,170 @@
+"""Reading photographs of every kind, and surviving what is none."""
+
+import io
+import shutil
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from inpaintbench.datasets import InputError
+from inpaintbench.datasets.images import (
+    BUNDLED,
+    Skipped,
+    decode,
+    grey,
+    photograph_files,
+    read_photographs,
+    resize,
+)
+from inpaintbench.datasets.tasks.crop import draw_cases
+
+
+def read_all(where, skipped=None):
+    skipped = Skipped() if skipped is None else skipped
+    return list(read_photographs(photograph_files(str(where)), 70, skipped))
+
+
+def encoded(pixels, extension):
+    return cv2.imencode(extension, pixels)[1].tobytes()
+
+
+def test_grey_is_what_pil_computes():
+    expected = np.asarray(Image.fromarray(data.astronaut()).convert("L"))
+    assert np.array_equal(grey(data.astronaut()), expected)
+
+
+def test_grey_keeps_16_bits():
+    deep = grey(data.astronaut().astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16
+    assert np.abs(deep / 257 - grey(data.astronaut())).max() <= 0.51
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("colour", [False, True])
+def test_lossless_files_come_back_exactly(extension, dtype, colour):
+    pixels = data.astronaut()[:80, :90].astype(dtype) * (257 if dtype == np.uint16 else 1)
+    pixels = pixels if colour else pixels[..., 0].copy()
+    stored = pixels[..., ::-1] if colour else pixels  # OpenCV writes blue first
+    decoded = decode(encoded(stored, extension))
+    assert decoded.dtype == dtype
+    assert np.array_equal(decoded, grey(pixels))
+
+
+def test_palette_alpha_and_grey_alpha_are_read():
+    rgb = Image.fromarray(data.astronaut()[:80, :90])
+    for mode in ("P", "RGBA", "LA", "1", "CMYK"):
+        buffer = io.BytesIO()
+        rgb.convert(mode).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
+        assert decode(buffer.getvalue()).shape == (80, 90)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a picture",
+        encoded(data.camera(), ".jpg")[:2000],
+        encoded(data.camera(), ".png")[:2000],
+        encoded(data.camera().astype(np.float32), ".tiff"),
+    ],
+    ids=["empty", "text", "cut JPEG", "cut PNG", "float TIFF"],
+)
+def test_what_cannot_be_decoded_is_a_value_error(content):
+    with pytest.raises(ValueError):
+        decode(content)
+
+
+def test_8_bit_resizing_is_pils_lanczos_and_16_bits_agree():
+    small = resize(data.camera(), (70, 93))
+    expected = Image.fromarray(data.camera()).resize((93, 70), Image.Resampling.LANCZOS)
+    assert np.array_equal(small, np.asarray(expected))
+    deep = resize(data.camera().astype(np.uint16) * 257, (70, 93))
+    assert deep.dtype == np.uint16
+    assert np.abs(deep / 257 - small).max() <= 3  # PIL rounds 8 bits between its two passes
+    assert np.abs(deep / 257 - small).mean() <= 0.5
+
+
+def test_a_folder_is_read_with_its_subfolders_in_the_order_of_names(photographs):
+    found = read_all(photographs)
+    assert [p.image_id for p in found] == [
+        "colour.jpg",
+        "grey.png",
+        "sub/colour.tif",
+        "sub/deep.PNG",
+    ]
+    assert np.array_equal(found[1].pixels, data.camera())
+    assert found[3].pixels.dtype == np.uint16
+
+
+def test_a_zip_holds_the_same_photographs_as_its_folder(photographs, tmp_path):
+    archive = shutil.make_archive(tmp_path / "archive", "zip", photographs)
+    for ours, theirs in zip(read_all(archive), read_all(photographs), strict=True):
+        assert ours.image_id == theirs.image_id
+        assert np.array_equal(ours.pixels, theirs.pixels)
+
+
+def test_unusable_files_are_named_and_the_rest_is_used(photographs):
+    (photographs / "broken.jpg").write_bytes(b"nothing")
+    Image.fromarray(data.camera()[:60, :200]).save(photographs / "small.png")
+    (photographs / "notes.txt").write_text("not looked at")
+    skipped = Skipped()
+    assert len(read_all(photographs, skipped)) == 4
+    assert [name for name, _ in skipped.files] == ["broken.jpg", "small.png"]
+    assert "60x200" in dict(skipped.files)["small.png"]
+
+
+def test_cases_come_from_the_usable_files_alone(photographs):
+    (photographs / "broken.jpg").write_bytes(b"nothing")
+    skipped = Skipped()
+    cases = draw_cases(str(photographs), 10, 0, skipped)
+    assert len(cases) == 10
+    assert {case.image_id for case in cases} == {p.image_id for p in read_all(photographs)}
+    assert [name for name, _ in skipped.files] == ["broken.jpg"]
+
+
+def test_a_damaged_member_of_a_zip_is_skipped(photographs, tmp_path):
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(photographs / "grey.png", "a.png")
+        archive.write(photographs / "grey.png", "b.png")
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 255  # inside a.png: its checksum no longer fits
+    path.write_bytes(content)
+    skipped = Skipped()
+    assert [p.image_id for p in read_all(path, skipped)] == ["b.png"]
+    assert [name for name, _ in skipped.files] == ["a.png"]
+
+
+@pytest.mark.parametrize("content", [{}, {"a.txt": b""}, {"a.jpg": b"broken"}])
+def test_no_usable_photograph_is_an_error(tmp_path, content):
+    for name, data_ in content.items():
+        (tmp_path / name).write_bytes(data_)
+    with pytest.raises(InputError, match="no usable photographs"):
+        draw_cases(str(tmp_path), 5, 0, Skipped())
+
+
+def test_neither_folder_nor_archive_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        photograph_files(str(tmp_path / "missing"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="neither a folder nor a zip"):
+        photograph_files(str(tmp_path / "file"))
+
+
+def test_the_bundled_photographs_are_at_least_14_and_need_no_network(monkeypatch):
+    import socket
+
+    def refuse(*_arguments):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    found = read_all("skimage")
+    assert [p.image_id for p in found] == list(BUNDLED)
+    assert len(found) >= 14
+    assert all(p.pixels.dtype == np.uint8 and p.pixels.ndim == 2 for p in found)
+    assert len({p.pixels.tobytes() for p in found}) == len(found)
