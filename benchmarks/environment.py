@@ -12,7 +12,6 @@ from typing import Any
 
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Case
-from inpaintbench.methods.method import Method
 
 PACKAGES = (
     "inpaintbench",
@@ -27,9 +26,7 @@ PACKAGES = (
 )
 
 
-def describe_environment(
-    suite: Suite, methods: Sequence[Method], cases: Sequence[Case]
-) -> dict[str, Any]:
+def describe_environment(suite: Suite, cases: Sequence[Case]) -> dict[str, Any]:
     """Describe everything that a run's numbers depend on, ready for JSON."""
     return {
         "command": " ".join(["inpaintbench", *sys.argv[1:]]),
@@ -41,9 +38,8 @@ def describe_environment(
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "gpu": _gpu(methods),
+        "gpu": _gpu(),
         "threads_per_worker": 1,
-        "weights_sha256": {m.label: m.weights_sha256() for m in methods if m.weights_sha256()},
         "cases_sha256": hashlib.sha256("".join(c.sha256 for c in cases).encode()).hexdigest(),
     }
 
@@ -80,10 +76,11 @@ def _cpu() -> str:
     return names[0] if names else platform.processor()
 
 
-def _gpu(methods: Sequence[Method]) -> str:
-    """Name of the GPU; torch is asked only where a method has loaded or will load it."""
-    if not any(method.family == "network" for method in methods):
-        return "not asked"
-    import torch
-
-    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "none"
+def _gpu() -> str:
+    """Names of the GPUs by NVIDIA's own tool: asking torch would take seconds to import it."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "none"
+    return ", ".join(answer.stdout.split("\n")).strip(", ")

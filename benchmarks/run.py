@@ -68,10 +68,10 @@ def run_suite(
     Raises
     ------
     InputError
-        If no case can be drawn, or the folder cannot be written.
+        If weights are at fault, no case can be drawn, or the folder cannot be written.
     """
-    _claim(folder)
     started = datetime.now(UTC)
+    weights = {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())}
     skipped = Skipped()
     cases = suite.draw(skipped)
     for name, reason in skipped.files:
@@ -81,6 +81,7 @@ def run_suite(
     strange = changed_cases(suite, cases)
     if strange:
         warn(f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}")
+    _claim(folder)
     write_parquet(case_table(cases), folder / "cases.parquet")
     for case in cases:
         write_picture(case.truth, folder / "restorations" / "truth" / f"{case.case_id}.png")
@@ -103,7 +104,8 @@ def run_suite(
     scores = pd.DataFrame(rows).sort_values(["method", "params", "case_id"], ignore_index=True)
     write_parquet(scores, folder / "scores.parquet")
     write_parquet(time_all(able, cases, timeout), folder / "timings.parquet")
-    environment = describe_environment(suite, methods, cases) | {
+    environment = describe_environment(suite, cases) | {
+        "weights_sha256": weights,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "jobs": jobs,

@@ -69,6 +69,7 @@ def write_submission(
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
     observations = read_testset(testset)
+    method.weights_sha256()  # wrong weights are found before, not after, the work
     restored = []
     with worker_pool(jobs) as pool:
         for _, first, outcomes in restore_all(pool, [method], observations, timeout):

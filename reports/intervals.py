@@ -39,10 +39,14 @@ def resampled_means(values: Floats, groups: NDArray[np.generic]) -> Floats:
 
 
 def intervals(values: Floats, groups: NDArray[np.generic]) -> tuple[Floats, Floats]:
-    """95 % percentile intervals of the mean of each column; NaN where there is one photograph."""
-    if len(np.unique(groups)) < 2:
-        nothing = np.full(values.shape[1], np.nan)
-        return nothing, nothing
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(resampled_means(values, groups), [tail, 1 - tail], axis=0)
-    return low, high
+    """Compute 95 % percentile intervals of the mean of each column.
+
+    Both ends are NaN for a column without scores, and where there is one photograph alone.
+    """
+    ends = np.full((2, values.shape[1]), np.nan)
+    scored = ~np.isnan(values).all(axis=0)
+    if scored.any() and len(np.unique(groups)) > 1:
+        tail = (1 - LEVEL) / 2
+        means = resampled_means(values[:, scored], groups)
+        ends[:, scored] = np.nanquantile(means, [tail, 1 - tail], axis=0)
+    return ends[0], ends[1]

@@ -194,10 +194,10 @@ def _quality_against_time(board: pd.DataFrame) -> str:
 
 def gallery(run: Run) -> list[GalleryCase]:
     """Choose cases evenly from the easiest to the hardest, by the methods' median MSE."""
-    order = run.mse.median(axis=1).sort_values().dropna().index
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, GALLERY).round().astype(int))]
+    order = run.mse.median(axis=1).sort_values().dropna().index.tolist()
+    places = np.linspace(0, len(order) - 1, min(GALLERY, len(order))).round().astype(int)
     methods = list(run.leaderboard()["method"])
-    return [_gallery_case(run, str(case_id), methods) for case_id in chosen]
+    return [_gallery_case(run, order[place], methods) for place in places]
 
 
 def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:

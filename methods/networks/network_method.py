@@ -1,5 +1,6 @@
 """What all network methods have in common: windows in, restored holes out."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,10 +55,16 @@ class NetworkMethod(Method):
         return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
 
     def weights_sha256(self) -> str:
-        """Hash of the weights, from their card."""
-        from inpaintbench.methods.networks.weights import read_card
+        """Hash of the weights, which is checked against their card.
 
-        return str(read_card(self.weights_path)["sha256"])
+        Raises
+        ------
+        InputError
+            If the weights or their card are missing, or the hash is wrong.
+        """
+        from inpaintbench.methods.networks.weights import read_weights
+
+        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

@@ -6,8 +6,10 @@ kept), bfloat16 where the device is fast at it. The loss of a crop is its mean s
 hidden pixels, so the mean loss is the challenge MSE itself.
 """
 
+import logging
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -179,6 +181,8 @@ def train(
     InputError
         If no photographs can be used, or `resume` does not fit what is in the folder.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it advertises
+    warnings.filterwarnings("ignore", module="lightning")  # about its own insides
     last, best = folder / "last.ckpt", folder / "best.ckpt"
     if last.exists() != resume:
         hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"

@@ -51,15 +51,15 @@ def read_card(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load weights that were saved by `save_weights`, as float32.
+def read_weights(path: Path) -> bytes:
+    """Read a weights file whose hash is the one on its card.
 
     Raises
     ------
     InputError
-        If the file cannot be read, its hash is not the card's, or it belongs to another network.
+        If the file or its card cannot be read, or the hashes differ.
     """
-    expected = read_card(path)["sha256"]
+    expected = str(read_card(path)["sha256"])
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -70,6 +70,18 @@ def load_weights(network: nn.Module, path: Path) -> None:
             f"{path} has the wrong hash: its card says {expected[:12]}, the file is {actual[:12]}; "
             f"restore the file, or train it again"
         )
+    return data
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load weights that were saved by `save_weights`, as float32.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, its hash is not the card's, or it belongs to another network.
+    """
+    data = read_weights(path)
     try:
         state = {name: value.float() for name, value in safetensors.torch.load(data).items()}
         network.load_state_dict(state)

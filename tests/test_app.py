@@ -1,0 +1,251 @@
+"""The command line as a user runs it: in a process of its own, on real files."""
+
+import doctest
+import importlib
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from inpaintbench.datasets import make_crop
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory):
+    """A test set and its targets, made from a real photograph."""
+    folder = tmp_path_factory.mktemp("challenge")
+    rng = np.random.default_rng(0)
+    sizes = [(5, 7), (11, 9), (21, 21)] * 10
+    centers = [(int(c), int(d)) for c, d in rng.integers(31, 38, (30, 2))]
+    starts = rng.integers(0, 400, (30, 2))
+    made = [
+        make_crop(data.camera()[y : y + 70, x : x + 93].copy(), size, center)
+        for (y, x), size, center in zip(starts, sizes, centers, strict=True)
+    ]
+    content = {"images": [m[0] for m in made], "crop_sizes": sizes, "crop_centers": centers}
+    (folder / "testset.pkl").write_bytes(pickle.dumps(content))
+    (folder / "targets.pkl").write_bytes(pickle.dumps([m[2] for m in made]))
+    return folder
+
+
+def test_from_run_to_scored_submission(challenge, tmp_path):
+    made = run(
+        "run", "--methods", "mean,harmonic,telea:radius=5", "--cases", 34, "--jobs", 2, cwd=tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    assert "wins with a challenge MSE of" in made.stdout
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert f"Report: runs/{folder.name}/report/index.html" in made.stdout
+    board = (folder / "report" / "leaderboard.csv").read_text().splitlines()
+    winner = board[1].split(",")[1]
+    again = run("report", folder, cwd=tmp_path)
+    assert winner in again.stdout
+    submitted = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
+    assert submitted.returncode == 0, submitted.stderr
+    assert f"method: {winner}, the winner" in submitted.stdout
+    assert "expected challenge MSE" in submitted.stdout
+    assert "30 predictions" in submitted.stdout
+    scored = run("score", "p.pkl", challenge / "targets.pkl", "--json", cwd=tmp_path)
+    answer = json.loads(scored.stdout)
+    predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
+    targets = pickle.loads((challenge / "targets.pkl").read_bytes())
+    expected = np.mean(
+        [np.mean((p.astype(float) - t) ** 2) for p, t in zip(predictions, targets, strict=True)]
+    )
+    assert answer == {"challenge_mse": pytest.approx(expected), "samples": 30}
+    same = run("compare", folder, folder, cwd=tmp_path)
+    assert same.returncode == 0
+    assert same.stdout.count("same") == 3
+
+
+def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
+    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
+    content = pickle.loads((challenge / "testset.pkl").read_bytes())
+    for prediction, image, size in zip(
+        predictions, content["images"], content["crop_sizes"], strict=True
+    ):
+        known = image.astype(float).sum() / (image.size - size[0] * size[1])
+        assert np.array_equal(prediction, np.full(size, np.rint(known), np.uint8))
+
+
+def test_compare_exits_with_1_where_a_method_got_worse(tmp_path):
+    for name, radius in (("old", 3), ("new", 3)):
+        made = run(
+            "run", "--methods", f"telea:radius={radius}", "--cases", 34, "--out", name, cwd=tmp_path
+        )
+        assert made.returncode == 0, made.stderr
+    import pandas as pd
+
+    scores = pd.read_parquet(tmp_path / "new" / "scores.parquet")
+    scores["mse"] += 1
+    scores.to_parquet(tmp_path / "new" / "scores.parquet")
+    assert run("compare", "old", "new", cwd=tmp_path).returncode == 1
+    assert run("compare", "new", "old", cwd=tmp_path).returncode == 0
+
+
+def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for k in range(3):
+        Image.fromarray(data.coffee()[k * 100 : k * 100 + 200]).save(folder / f"{k}.jpg")
+    (folder / "bad.png").write_bytes(b"x")
+    made = run(
+        "run", "--methods", "mean", "--images", folder, "--cases", 6, "--out", "r", cwd=tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    assert "skipped bad.png" in made.stderr
+    assert "1 files were skipped" in made.stderr
+    stored = json.loads((tmp_path / "r" / "environment.json").read_text())
+    assert list(stored["skipped_files"]) == ["bad.png"]
+
+
+@pytest.mark.parametrize("what", ["methods", "tasks", "datasets", "suites"])
+def test_list_shows_what_there_is(what, tmp_path):
+    shown = run("list", what, cwd=tmp_path)
+    word = {"methods": "navier-stokes", "tasks": "crop", "datasets": "astronaut", "suites": "crop"}
+    assert word[what] in shown.stdout
+
+
+def test_check_tells_good_from_bad(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from inpaintbench.methods import Method\n"
+        "class Zero(Method):\n"
+        "    name = 'zero'\n"
+        "    family = 'constant'\n"
+        "    def restore(self, observation):\n"
+        "        return observation.image\n"
+    )
+    bad = run("check", "mine:Zero", cwd=tmp_path)
+    assert bad.returncode == 1
+    assert "FAIL A flat picture is restored flat." in bad.stdout
+    good = run("check", "inpaintbench.methods.telea:Telea", cwd=tmp_path)
+    assert good.returncode == 0
+    assert "FAIL" not in good.stdout
+
+
+def bad_pickle(folder, content):
+    (folder / "bad.pkl").write_bytes(content)
+    return "submit", "bad.pkl", "-o", "out.pkl", "--method", "mean"
+
+
+def bad_testset(folder, **changes):
+    hidden, _, _ = make_crop(data.camera()[:70, :93].copy(), (5, 5), (30, 30))
+    content = {"images": [hidden], "crop_sizes": [(5, 5)], "crop_centers": [(30, 30)]} | changes
+    content = {key: value for key, value in content.items() if value is not None}
+    return bad_pickle(folder, pickle.dumps(content))
+
+
+def bad_predictions(folder, predictions):
+    (folder / "p.pkl").write_bytes(pickle.dumps(predictions))
+    (folder / "t.pkl").write_bytes(pickle.dumps([np.zeros((5, 5), np.uint8)] * 2))
+    return "score", "p.pkl", "t.pkl"
+
+
+def wrong_hash(folder):
+    (folder / "w.safetensors").write_bytes(b"something")
+    (folder / "w.toml").write_text("sha256 = 'abc'")
+    return "run", "--methods", "cnn:weights=w.safetensors", "--cases", "2", "--out", "out.run"
+
+
+def unwritable(folder):
+    (folder / "file").write_text("")
+    return "run", "--methods", "mean", "--cases", "2", "--out", "file/run"
+
+
+def empty_folder(folder):
+    (folder / "empty").mkdir()
+    return "run", "--methods", "mean", "--images", "empty", "--out", "out.run"
+
+
+def untrainable(folder):
+    return "train", "telea", "--images", "skimage", "--out", "out.run"
+
+
+UINT8 = np.zeros((5, 5), np.uint8)
+SYSTEM = b"cos\nsystem\n(S'touch out.pwned'\ntR."
+CUT = pickle.dumps({"images": [UINT8]})[:-20]
+FLOATS = [np.zeros((70, 93))]
+MISTAKES = {
+    "os.system": (lambda f: bad_pickle(f, SYSTEM), "refused os.system"),
+    "truncated": (lambda f: bad_pickle(f, CUT), "pickle data was truncated"),
+    "no crop_sizes": (lambda f: bad_testset(f, crop_sizes=None), "has no crop_sizes"),
+    "float image": (lambda f: bad_testset(f, images=FLOATS), "index 0: the image is float64"),
+    "even crop": (lambda f: bad_testset(f, crop_sizes=[(4, 5)]), "index 0: .*must be odd"),
+    "near border": (lambda f: bad_testset(f, crop_centers=[(21, 30)]), "index 0: .*20 pixels"),
+    "lengths": (lambda f: bad_testset(f, crop_sizes=[(5, 5)] * 2), "differ in length"),
+    "no file": (lambda f: ("submit", "no.pkl", "-o", "o", "--method", "mean"), "cannot read"),
+    "no run": (lambda f: ("submit", "no.pkl", "-o", "out.pkl"), "no finished run in runs"),
+    "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
+    "wrong shape": (lambda f: bad_predictions(f, [UINT8, UINT8[:3]]), "index 1: .*shape"),
+    "wrong number": (lambda f: bad_predictions(f, [UINT8]), "1 predictions for 2 targets"),
+    "no pictures": (empty_folder, "no usable photographs in empty"),
+    "unknown method": (lambda f: ("run", "--methods", "tela"), "did you mean telea"),
+    "unknown suite": (lambda f: ("run", "cropp"), "did you mean crop"),
+    "wrong hash": (wrong_hash, "w.safetensors has the wrong hash"),
+    "unwritable": (unwritable, "cannot write file/run"),
+    "not a network": (untrainable, "not a network"),
+    "unknown list": (lambda f: ("list", "everything"), "there are methods, tasks"),
+}
+
+
+@pytest.mark.parametrize(("prepare", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(prepare, words, tmp_path):
+    arguments = prepare(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    answer = run(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2, answer.stderr
+    assert re.search(words, answer.stderr), answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == before  # nothing half-written
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_a_mistake_too(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    answer = run("run", "--methods", "mean", "--out", "locked/run", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "cannot write locked/run" in answer.stderr
+
+
+def test_help_loads_nothing_heavy(tmp_path):
+    program = (
+        "import sys; sys.argv = ['inpaintbench', '--help']\n"
+        "from inpaintbench.benchmarks.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numba', 'plotly', 'pandas', 'cv2', 'scipy', 'skimage', 'lightning'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "submit" in answer.stdout
+
+
+@pytest.mark.parametrize("module", ["datasets.tasks.crop", "methods.method", "methods.registry"])
+def test_the_examples_in_docstrings_hold(module):
+    result = doctest.testmod(importlib.import_module(f"inpaintbench.{module}"))
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,261 @@
+"""Tables and the page, against scores whose answer is known."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from inpaintbench.benchmarks.run import run_suite
+from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.datasets import InputError
+from inpaintbench.methods import parse_method
+from inpaintbench.reports import Run, load_run
+from inpaintbench.reports.intervals import intervals
+from inpaintbench.reports.page import markdown_table, write_report
+from inpaintbench.reports.tables import compare, last_run
+
+
+def made_up(scores, photographs, path=None, timed=True):
+    """Make a run from a dict of MSE lists."""
+    count = len(photographs)
+    cases = pd.DataFrame(
+        {
+            "case_id": [f"c{k}" for k in range(count)],
+            "image_id": photographs,
+            "source": "x",
+            "hidden_height": [5, 21] * (count // 2) + [9] * (count % 2),
+            "hidden_width": [5, 21] * (count // 2) + [9] * (count % 2),
+            "sha256": [f"{k}" for k in range(count)],
+        }
+    )
+    rows = pd.DataFrame(
+        {
+            "label": label,
+            "family": "test",
+            "case_id": f"c{k}",
+            "status": "error" if np.isnan(mse) else "ok",
+            "message": "why" if np.isnan(mse) else "",
+            "mse": mse,
+            "psnr": 10.0,
+        }
+        for label, values in scores.items()
+        for k, mse in enumerate(values)
+    )
+    timings = pd.DataFrame(
+        {"label": list(scores) if timed else [], "kind": "single", "seconds": 0.002}
+    )
+    return Run(path, cases, rows, timings, {})
+
+
+NAN = float("nan")
+
+
+def test_the_leaderboard_is_what_the_scores_say():
+    run = made_up({"b": [4, 6, 8, 2], "a": [1, 3, 9, 7], "c": [4, 1, 9, 8]}, list("ppqq"))
+    board = run.leaderboard().set_index("method")
+    assert board.index.tolist() == ["a", "b", "c"]
+    assert board["rank"].tolist() == [1, 2, 3]
+    assert board["mse"].tolist() == [5, 5, 5.5]
+    assert board["median"].tolist() == [5, 5, 6]
+    assert board["won"].tolist() == [0.25, 0.5, 0.25]
+    assert board["ms"].tolist() == pytest.approx([2, 2, 2])
+    assert board["coverage"].tolist() == [1, 1, 1]
+
+
+def test_ties_share_a_win():
+    board = made_up({"a": [1, 1], "b": [1, 2]}, list("pq")).leaderboard().set_index("method")
+    assert board["won"].to_dict() == {"a": 0.75, "b": 0.25}
+
+
+def test_an_incomplete_method_is_never_ranked_before_a_complete_one():
+    run = made_up({"good": [5, 5, 5], "lucky": [1, NAN, 1]}, list("pqr"))
+    board = run.leaderboard()
+    assert board["method"].tolist() == ["good", "lucky"]
+    assert board["coverage"].tolist() == [1, pytest.approx(2 / 3)]
+    assert run.failures().to_dict("records") == [
+        {"method": "lucky", "status": "error", "message": "why", "cases": 1}
+    ]
+
+
+def test_a_run_without_a_single_score_says_so():
+    run = made_up({"a": [NAN, NAN], "b": [NAN, NAN]}, list("pq"), timed=False)
+    assert run.verdict() == "No method restored a single case."
+    assert run.leaderboard()["coverage"].tolist() == [0, 0]
+
+
+def test_intervals_are_those_of_resampling_photographs():
+    rng = np.random.default_rng(0)
+    photographs = np.repeat(list("abcdefgh"), [1, 2, 3, 4, 5, 6, 7, 8])
+    values = rng.gamma(2, 100, len(photographs))
+    means = []
+    for _ in range(4000):  # a plain loop, by the definition
+        chosen = rng.choice(list("abcdefgh"), 8)
+        means.append(np.concatenate([values[photographs == p] for p in chosen]).mean())
+    low, high = intervals(values[:, None], photographs)
+    spread = np.std(means)
+    assert low[0] == pytest.approx(np.quantile(means, 0.025), abs=0.12 * spread)
+    assert high[0] == pytest.approx(np.quantile(means, 0.975), abs=0.12 * spread)
+
+
+def test_intervals_of_independent_cases_are_scipys():
+    values = np.random.default_rng(1).gamma(2, 100, 40)
+    low, high = intervals(values[:, None], np.arange(40))
+    expected = stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile", rng=0)
+    spread = expected.standard_error
+    assert low[0] == pytest.approx(expected.confidence_interval.low, abs=0.12 * spread)
+    assert high[0] == pytest.approx(expected.confidence_interval.high, abs=0.12 * spread)
+
+
+def test_intervals_cover_the_true_mean_as_often_as_they_promise():
+    rng, hits = np.random.default_rng(2), 0
+    for _ in range(300):
+        photographs = np.repeat(np.arange(40), 3)
+        values = rng.normal(0, 1, 40)[photographs] + rng.normal(0, 1, 120)
+        low, high = intervals(values[:, None], photographs)
+        hits += low[0] <= 0 <= high[0]
+    assert 0.90 <= hits / 300 <= 0.98  # 95 % less the percentile bootstrap's known shortfall
+
+
+def test_one_photograph_gives_no_interval():
+    run = made_up({"a": [1, 2], "b": [5, 6]}, ["p", "p"])
+    assert run.leaderboard()[["low", "high"]].isna().all().all()
+    assert "one photograph alone cannot say" in run.verdict()
+
+
+def test_differences_are_paired():
+    rng = np.random.default_rng(0)
+    hard = rng.gamma(1, 1000, 60)  # cases differ far more than the methods do
+    photographs = np.repeat(np.arange(20), 3).astype(str)
+    near = hard + rng.normal(0, 5, 60)
+    near += hard.mean() - near.mean() + 0.01
+    run = made_up({"best": hard, "worse": hard + rng.normal(10, 5, 60), "near": near}, photographs)
+    table = run.differences().set_index("method")
+    assert table.loc["worse", "difference"] == pytest.approx(10, abs=2)
+    assert table.loc["worse", "distinguishable"]
+    assert not table.loc["near", "distinguishable"]
+    assert "near" in run.verdict()
+    assert "cannot be told apart" in run.verdict()
+
+
+def test_mse_by_hole_size_splits_by_area():
+    run = made_up({"a": [1, 10, 3, 30]}, list("ppqq"))
+    assert run.by_hole_size().loc["a"].to_dict() == {"25-81": 2, "290-441": 20}
+
+
+def test_compare_finds_what_got_worse_and_what_failed():
+    photographs, rng = list("abcdefghij"), np.random.default_rng(0)
+    base = rng.gamma(2, 100, 10)
+    failing = np.where(np.arange(10) == 3, NAN, base)
+    old = made_up({"same": base, "worse": base, "better": base, "fails": base}, photographs)
+    noise = rng.normal(0, 1, 10)
+    new = made_up(
+        {"same": base + noise - noise.mean(), "worse": base + 5 + noise, "better": base - 5,
+         "fails": failing},
+        photographs,
+    )  # fmt: skip
+    verdicts = compare(old, new).set_index("method")["verdict"].to_dict()
+    assert verdicts == {"same": "same", "worse": "worse", "better": "better", "fails": "worse"}
+
+
+def test_compare_uses_identical_cases_alone():
+    old, new = (made_up({"a": [1, 2, 3]}, list("pqr")) for _ in "12")
+    new.cases.loc[0, "sha256"] = "changed"
+    assert compare(old, new)["cases"].tolist() == [2]
+    new.cases["sha256"] = "changed"
+    with pytest.raises(InputError, match="no identical case"):
+        compare(old, new)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    suite = Suite(name="small", task="crop", cases=30, seed=1, methods=["mean"])
+    methods = [parse_method(name) for name in ("mean", "telea", "telea:radius=9")]
+    run_suite(suite, methods, folder, 2, 60, lambda *_: None, print)
+    return folder
+
+
+class Page(HTMLParser):
+    """Collects what a page asks for, and checks that its elements are closed."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.addresses, self.open, self.images = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.addresses += [attributes[a] for a in ("src", "href") if a in attributes]
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_no_network_and_shows_every_method(finished):
+    page = write_report(load_run(finished))
+    text = page.read_text()
+    parsed = Page(text)
+    assert page == finished / "report" / "index.html"
+    beside = {"leaderboard.csv", "leaderboard.md"}
+    assert all(a.startswith("data:") or a in beside for a in parsed.addresses)
+    assert len(parsed.images) == 24 * (2 + 2 * 3)
+    assert all(image["alt"] for image in parsed.images)
+    for word in ("telea:radius=9.0", "mean", "Plotly.newPlot", "sha", "challenge MSE"):
+        assert word in text
+    assert page.stat().st_size < 15_000_000
+
+
+def test_the_files_beside_the_page_hold_the_leaderboard(finished):
+    run = load_run(finished)
+    write_report(run)
+    stored = pd.read_csv(finished / "report" / "leaderboard.csv")
+    pd.testing.assert_frame_equal(stored, run.leaderboard(), check_dtype=False)
+    told = (finished / "report" / "leaderboard.md").read_text()
+    assert run.verdict() in told
+    rows = re.findall(r"^\| \d+ \| (\S+) \|", told, re.MULTILINE)
+    assert rows == run.leaderboard()["method"].tolist()
+
+
+def test_text_from_outside_cannot_become_markup(finished, tmp_path):
+    run = load_run(finished)
+    run.scores.loc[0, ["status", "message", "mse"]] = ["error", "<script>alert(1)</script>", NAN]
+    page = write_report(run).read_text()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert markdown_table(pd.DataFrame({"a": ["x|y"]})).endswith("| x\\|y |")
+
+
+def test_a_report_is_rebuilt_from_the_files_alone(finished):
+    first = write_report(load_run(finished)).read_text()
+    again = write_report(load_run(finished)).read_text()
+    drop_ids = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")  # plotly names its figure at random
+    assert drop_ids.sub("", first) == drop_ids.sub("", again)
+
+
+def test_the_last_run_is_the_one_finished_last(tmp_path):
+    for name, finished_at in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "environment.json").write_text(json.dumps({"finished": finished_at}))
+    (tmp_path / "unfinished").mkdir()
+    assert last_run(tmp_path).name == "b"
+    with pytest.raises(InputError, match="inpaintbench run"):
+        last_run(tmp_path / "a")
+
+
+def test_what_is_no_run_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="no finished run"):
+        load_run(tmp_path)
+    (tmp_path / "environment.json").write_text("{}")
+    with pytest.raises(InputError, match="no finished run"):
+        load_run(tmp_path)

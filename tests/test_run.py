@@ -1,0 +1,219 @@
+"""The harness: the same scores whatever the number of workers, and failures as rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import plugins
+import pytest
+from conftest import observe
+from PIL import Image
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from inpaintbench.benchmarks.run import case_table, changed_cases, run_suite
+from inpaintbench.benchmarks.scoring import InvalidRestoration, edge_of, finish, score_picture
+from inpaintbench.benchmarks.suite import Suite, read_suite, suite_names
+from inpaintbench.datasets import Case, InputError
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods import parse_method
+
+COLUMNS = (
+    "method params family case_id status message mse mae psnr ssim edge_mse altered_known seconds"
+)
+CASE_COLUMNS = (
+    "case_id task image_id source height width hidden_height hidden_width hidden_fraction "
+    "seed sha256"
+)
+
+
+def small(cases=20, **changes):
+    settings = {"name": "small", "task": "crop", "cases": cases, "seed": 3, "methods": ["mean"]}
+    return Suite(**settings | changes)
+
+
+def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0):
+    warnings = []
+    run_suite(suite or small(), methods, folder, jobs, timeout, lambda *_: None, warnings.append)
+    return pd.read_parquet(folder / "scores.parquet"), warnings
+
+
+def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
+    names = ("mean", "telea", "biharmonic", "patchmatch", "cnn", "course-cnn")
+    suite, methods = small(60), [parse_method(name) for name in names]
+    one, _ = carried_out(tmp_path / "1", methods, 1, suite)
+    two, _ = carried_out(tmp_path / "2", methods, 2, suite)
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
+    cases = [pd.read_parquet(tmp_path / n / "cases.parquet") for n in "12"]
+    pd.testing.assert_frame_equal(*cases)
+    assert (one["status"] == "ok").all()
+
+
+@pytest.mark.parametrize(
+    ("way", "status", "words"),
+    [
+        ("raise", "error", "RuntimeError: on purpose"),
+        ("exit", "crash", "exit code 3"),
+        ("hang", "timeout", "--timeout"),
+        ("memory", "oom", "MemoryError"),
+        ("nan", "invalid", "not finite"),
+        ("shape", "invalid", "shape (3, 3)"),
+        ("text", "invalid", "returned str"),
+    ],
+)
+def test_a_failure_costs_the_guilty_case_alone(tmp_path, way, status, words):
+    methods = [plugins.Misbehaves(way=way), parse_method("mean")]
+    scores, _ = carried_out(tmp_path / "run", methods, suite=small(8), timeout=2.0)
+    cases = pd.read_parquet(tmp_path / "run" / "cases.parquet").set_index("case_id")
+    odd = set(cases.index[cases["height"] % 2 == 1])
+    assert 0 < len(odd) < len(cases)
+    bad = scores[scores["method"] == "misbehaves"].set_index("case_id")
+    assert set(bad.index[bad["status"] == status]) == odd
+    assert set(bad.index[bad["status"] == "ok"]) == set(cases.index) - odd
+    assert bad.loc[sorted(odd), "message"].str.contains(words, regex=False).all()
+    assert bad.loc[sorted(odd), "mse"].isna().all()
+    assert (scores[scores["method"] == "mean"]["status"] == "ok").all()
+
+
+def test_a_method_of_another_task_is_skipped_and_says_so(tmp_path):
+    scores, _ = carried_out(tmp_path / "run", [plugins.OtherTask(), parse_method("mean")])
+    other = scores[scores["method"] == "other-task"]
+    assert (other["status"] == "skipped").all()
+    assert len(other) == 20
+
+
+def test_methods_get_the_observation_and_nothing_else(tmp_path):
+    scores, _ = carried_out(tmp_path / "run", [plugins.Spy()])
+    assert (scores["status"] == "ok").all(), scores["message"].unique()
+
+
+def test_a_run_has_the_fixed_files_and_columns(tmp_path):
+    folder = tmp_path / "run"
+    scores, warnings = carried_out(folder, [parse_method("telea:radius=2")])
+    assert not warnings
+    assert set(COLUMNS.split()) <= set(scores.columns)
+    cases = pd.read_parquet(folder / "cases.parquet")
+    assert list(cases.columns) == CASE_COLUMNS.split()
+    timings = pd.read_parquet(folder / "timings.parquet")
+    assert set(timings["kind"]) == {"first", "single", "batch"}
+    assert (timings["seconds"] > 0).all()
+    for case_id in cases["case_id"]:
+        truth, observed, mask, restored = (
+            np.asarray(Image.open(folder / "restorations" / what / f"{case_id}.png"))
+            for what in ("truth", "observed", "mask", "telea:radius=2.0")
+        )
+        assert np.array_equal(restored[mask == 0], truth[mask == 0])
+        assert not observed[mask == 255].any()
+        row = scores.set_index("case_id").loc[case_id]
+        squared = (restored.astype(float) - truth.astype(float)) ** 2
+        assert row["mse"] == pytest.approx(squared[mask == 255].mean())
+
+
+def test_a_used_folder_is_refused(tmp_path):
+    (tmp_path / "something").write_text("precious")
+    with pytest.raises(InputError, match="not empty"):
+        carried_out(tmp_path, [parse_method("mean")])
+    assert (tmp_path / "something").read_text() == "precious"
+
+
+def test_the_default_suite_draws_what_its_manifest_says():
+    suite = read_suite("crop")
+    cases = suite.draw(Skipped())
+    assert len(cases) == len(suite.manifest()) == 250
+    assert {case.case_id for case in cases} == set(suite.manifest())
+    assert changed_cases(suite, cases) == []
+    table = case_table(cases)
+    assert table["image_id"].nunique() >= 14
+    assert table["hidden_height"].isin(range(5, 22, 2)).all()
+    assert table["height"].between(70, 100).all()
+
+
+def test_a_changed_case_is_noticed():
+    suite = read_suite("crop")
+    case = suite.draw(Skipped())[5]
+    truth = case.truth.copy()
+    truth[0, 0] ^= 1
+    case = replace(case, truth=truth)
+    assert changed_cases(suite, [case]) == [case.case_id]
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_names_methods_that_exist(name):
+    for method in read_suite(name).methods:
+        parse_method(method)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = 'a'", "task: Field required"),
+        ("nonsense", "cannot read the suite"),
+        ("name='a'\ntask='crop'\ncases=0\nseed=1\nmethods=['mean']", "cases: .*greater than"),
+        ("name='a'\ntask='crop'\ncases=1\nseed=1\nmethods=['mean']\nx=1", "x: Extra inputs"),
+    ],
+)
+def test_a_bad_suite_file_is_an_input_error(tmp_path, text, words):
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_suite(str(tmp_path / "s.toml"))
+
+
+def test_an_unknown_suite_is_answered_with_the_nearest():
+    with pytest.raises(InputError, match="did you mean crop"):
+        read_suite("crops")
+
+
+@pytest.fixture
+def case():
+    truth = data.camera()[100:170, 200:293]
+    mask = observe(truth, (slice(30, 41), slice(40, 57))).mask
+    return Case("c", "crop", "camera", "skimage", 0, truth, mask)
+
+
+def test_scores_are_those_of_scikit_image(case):
+    rng = np.random.default_rng(0)
+    picture = np.where(case.mask, rng.integers(0, 256, case.mask.shape), case.truth).astype(
+        np.uint8
+    )
+    scores = score_picture(picture, case)
+    box = case.observation.hidden_box
+    expected = peak_signal_noise_ratio(case.truth[box], picture[box])
+    assert scores["psnr"] == pytest.approx(expected)
+    _, similarity = structural_similarity(case.truth, picture, full=True)
+    assert scores["ssim"] == pytest.approx(similarity[box].mean())
+    difference = case.truth[box].astype(float) - picture[box]
+    assert scores["mse"] == pytest.approx(np.mean(difference**2))
+    assert scores["mae"] == pytest.approx(np.mean(abs(difference)))
+    difference[1:-1, 1:-1] = np.nan
+    assert scores["edge_mse"] == pytest.approx(np.nanmean(difference**2))
+
+
+def test_a_perfect_restoration_scores_perfectly(case):
+    scores = score_picture(case.truth, case)
+    assert scores["mse"] == scores["mae"] == scores["edge_mse"] == 0
+    assert scores["ssim"] == pytest.approx(1)
+    assert np.isfinite(scores["psnr"])
+
+
+def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case):
+    answer = case.truth + np.where(case.mask, 0, 3.25)
+    answer[30, 40:44] = [-50, 300, 99.4, 99.6]
+    picture, altered = finish(answer, case.observation)
+    assert picture.dtype == np.uint8
+    assert picture[30, 40:44].tolist() == [0, 255, 99, 100]
+    assert np.array_equal(picture[~case.mask], case.truth[~case.mask])
+    assert altered == 3.25
+
+
+@pytest.mark.parametrize("answer", [None, [[1]], np.zeros((2, 2)), np.zeros((70, 93), complex)])
+def test_what_is_no_restoration_is_invalid(case, answer):
+    with pytest.raises(InvalidRestoration):
+        finish(answer, case.observation)
+
+
+def test_the_edge_is_the_hidden_pixels_that_touch_known_ones():
+    mask = np.zeros((9, 9), bool)
+    mask[2:7, 2:7] = True
+    edge = mask.copy()
+    edge[3:6, 3:6] = False
+    assert np.array_equal(edge_of(mask), edge)
