@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaintbench.datasets.files import write_text
+from inpaintbench.reports.picture import chosen_cases, read_picture, write_contact_sheet
 from inpaintbench.reports.tables import Run
 
 GALLERY = 24  # cases shown, evenly from the easiest to the hardest
+TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
 ERROR_RANGE = 64  # grey levels (of 255) at which the error picture is brightest
 
 
@@ -40,7 +42,7 @@ class GalleryCase:
 
 
 def write_report(run: Run) -> Path:
-    """Write `report/index.html`, `leaderboard.csv`, `leaderboard.md` and more tables of a run.
+    """Write a run's `report/index.html`, with its tables and a contact sheet beside it.
 
     Returns
     -------
@@ -62,6 +64,7 @@ def write_report(run: Run) -> Path:
     for name, table in tables.items():
         write_text(table.to_csv(index=False), folder / f"{name}.csv")
     write_text(markdown(run), folder / "leaderboard.md")
+    write_contact_sheet(run, folder / "restorations.png")
     page = folder / "index.html"
     write_text(_render(run, tables), page)
     return page
@@ -159,7 +162,8 @@ def _quality_against_time(board: pd.DataFrame) -> str:
     """Draw challenge MSE with its interval against milliseconds per crop, as a plotly figure."""
     import plotly.graph_objects as go
 
-    board = board.dropna(subset=["mse", "ms"])
+    board = board.dropna(subset=["mse", "ms"]).sort_values("ms", ignore_index=True)
+    beside = np.where(board.index % 2, "bottom right", "top right")  # so neighbours do not collide
     figure = go.Figure()
     for family, part in board.groupby("family"):
         figure.add_scatter(
@@ -172,14 +176,18 @@ def _quality_against_time(board: pd.DataFrame) -> str:
             },
             mode="markers+text",
             text=part["method"].map(html.escape),
-            textposition="middle right",
+            textposition=beside[part.index],
             marker={"size": 11},
             name=family,
             hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
         )
     figure.update_layout(
-        xaxis={"type": "log", "title": "milliseconds per crop, one at a time, one thread"},
-        yaxis={"type": "log", "title": "challenge MSE (lower is better)"},
+        xaxis={
+            "type": "log",
+            "dtick": 1,
+            "title": "milliseconds per crop, one at a time, one thread",
+        },
+        yaxis={"type": "log", "tickvals": TICKS, "title": "challenge MSE (lower is better)"},
         template="plotly_white",
         height=480,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
@@ -189,23 +197,29 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         low, high = np.log10([board["ms"].min(), board["ms"].max()])
         span = max(high - low, 1)
         figure.update_xaxes(range=[low - 0.05 * span, high + 0.25 * span])
-    return str(figure.to_html(full_html=False, include_plotlyjs=True, config={"responsive": True}))
+    return str(
+        figure.to_html(
+            full_html=False,
+            include_plotlyjs=True,
+            config={"responsive": True, "displayModeBar": False},
+        )
+    )
 
 
 def gallery(run: Run) -> list[GalleryCase]:
-    """Choose cases evenly from the easiest to the hardest, by the methods' median MSE."""
-    order = run.mse.median(axis=1).sort_values().dropna().index.tolist()
-    places = np.linspace(0, len(order) - 1, min(GALLERY, len(order))).round().astype(int)
+    """Show cases evenly from the easiest to the hardest."""
     methods = list(run.leaderboard()["method"])
-    return [_gallery_case(run, order[place], methods) for place in places]
+    return [_gallery_case(run, case_id, methods) for case_id in chosen_cases(run, GALLERY)]
 
 
 def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:
     case = run.cases.set_index("case_id").loc[case_id]
-    truth = _read(run, "truth", case_id)
+    truth = read_picture(run, "truth", case_id)
     tiles = [
         Tile(
-            "observed", "the hole is black", _address(_eight_bits(_read(run, "observed", case_id)))
+            "observed",
+            "the hole is black",
+            _address(_eight_bits(read_picture(run, "observed", case_id))),
         ),
         Tile("truth", "", _address(_eight_bits(truth))),
     ]
@@ -214,16 +228,11 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
         if np.isnan(mse):
             tiles.append(Tile(label, "failed", ""))
             continue
-        restored = _read(run, label.replace("/", "_"), case_id)
+        restored = read_picture(run, label, case_id)
         error = _address(_error_picture(restored, truth))
         tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
     description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)
     return GalleryCase(case_id, description, tiles)
-
-
-def _read(run: Run, what: str, case_id: str) -> NDArray[Any]:
-    with Image.open(run.path / "restorations" / what / f"{case_id}.png") as picture:
-        return np.asarray(picture)
 
 
 def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,0 +1,62 @@
+"""Time our methods side by side with what a user would call instead, on the same crop.
+
+`tox -e speed` prints each group as a table; the figure to quote is the ratio of two medians of one
+group, since machines are shared and noisy.
+"""
+
+import cv2
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from skimage import data
+from skimage.restoration import inpaint_biharmonic
+
+from inpaintbench.datasets.cases import Observation
+from inpaintbench.methods import Method, method_classes
+
+
+@pytest.fixture(scope="module")
+def observation() -> Observation:
+    image = data.camera()[100:170, 200:293].copy()
+    mask = np.zeros(image.shape, bool)
+    mask[30:43, 40:53] = True  # 13x13: the middle of the challenge's sizes
+    image[mask] = 0
+    return Observation(image, mask)
+
+
+@pytest.mark.parametrize("method", method_classes().values(), ids=method_classes())
+@pytest.mark.benchmark(group="one 13x13 hole in 70x93 pixels")
+def test_restore(
+    benchmark: BenchmarkFixture, observation: Observation, method: type[Method]
+) -> None:
+    made = method()
+    benchmark.pedantic(made.restore, (observation,), rounds=20, iterations=1, warmup_rounds=2)
+
+
+@pytest.mark.parametrize(
+    "flag", [cv2.INPAINT_TELEA, cv2.INPAINT_NS], ids=["telea", "navier-stokes"]
+)
+@pytest.mark.benchmark(group="one 13x13 hole in 70x93 pixels")
+def test_opencv_called_directly(
+    benchmark: BenchmarkFixture, observation: Observation, flag: int
+) -> None:
+    mask = observation.mask.astype(np.uint8)
+    benchmark(cv2.inpaint, observation.image, mask, 3, flag)
+
+
+@pytest.mark.benchmark(group="one 13x13 hole in 70x93 pixels")
+def test_scikit_image_called_directly(
+    benchmark: BenchmarkFixture, observation: Observation
+) -> None:
+    benchmark(inpaint_biharmonic, observation.image / 255, observation.mask)
+
+
+@pytest.mark.parametrize("method", ["harmonic", "cnn", "course-cnn"])
+@pytest.mark.parametrize("together", [1, 32], ids=["one by one", "as a batch"])
+@pytest.mark.benchmark(group="32 crops")
+def test_batches(
+    benchmark: BenchmarkFixture, observation: Observation, method: str, together: int
+) -> None:
+    made = method_classes()[method]()
+    batches = [[observation] * together] * (32 // together)
+    benchmark.pedantic(lambda: [made.restore_batch(b) for b in batches], rounds=3, warmup_rounds=1)
