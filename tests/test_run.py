@@ -40,7 +40,7 @@ def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0):
 
 def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
     names = ("mean", "telea", "biharmonic", "patchmatch", "cnn", "course-cnn")
-    suite, methods = small(60), [parse_method(name) for name in names]
+    suite, methods = small(30), [parse_method(name) for name in names]
     one, _ = carried_out(tmp_path / "1", methods, 1, suite)
     two, _ = carried_out(tmp_path / "2", methods, 2, suite)
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
