@@ -26,15 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-MethodNames = Annotated[
-    str, typer.Option(help="Names, with parameters if wanted: telea:radius=5,cnn.")
-]
-Images = Annotated[
-    str,
-    typer.Option(
-        help="A folder (with subfolders), a zip archive, or skimage.", metavar="DIR|ZIP|NAME"
-    ),
-]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
 Timeout = Annotated[
     float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
@@ -59,10 +50,15 @@ def main() -> None:
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="A suite's name, or a TOML file.")] = "crop",
-    methods: MethodNames = "",
-    images: Images = "",
-    cases: Annotated[int, typer.Option(min=0, help="How many; 0 for the suite's own number.")] = 0,
-    seed: Annotated[int, typer.Option(min=-1, help="Of the cases; -1 for the suite's own.")] = -1,
+    methods: Annotated[
+        str | None, typer.Option(help="Names, with parameters if wanted: telea:radius=5,cnn.")
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="A folder, a zip archive, or skimage.", metavar="DIR|ZIP|NAME"),
+    ] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the cases.")] = None,
     jobs: Jobs = CORES,
     timeout: Timeout = 60.0,
     out: Annotated[
@@ -75,14 +71,10 @@ def run(
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
-    changes = {"images": images, "cases": cases}
-    chosen = read_suite(suite)
-    chosen = chosen.model_copy(update={key: value for key, value in changes.items() if value})
-    if seed >= 0:
-        chosen = chosen.model_copy(update={"seed": seed})
-    if methods:
-        names = [name for name in methods.split(",") if name.strip()]
-        chosen = chosen.model_copy(update={"methods": names})
+    names = [name for name in (methods or "").split(",") if name.strip()]
+    given = {"images": images, "cases": cases, "seed": seed, "methods": names or None}
+    changes = {key: value for key, value in given.items() if value is not None}
+    chosen = read_suite(suite).model_copy(update=changes)
     made = _made_methods(chosen.methods)
     folder = out or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     console = _console()

@@ -74,37 +74,15 @@ def run_suite(
     weights = {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())}
     skipped = Skipped()
     cases = suite.draw(skipped)
-    for name, reason in skipped.files:
-        warn(f"skipped {name}: {reason}")
-    if skipped.files:
-        warn(f"{len(skipped)} files were skipped")
     strange = changed_cases(suite, cases)
-    if strange:
-        warn(f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}")
+    for notice in _notices(skipped, strange):
+        warn(notice)
     _claim(folder)
-    write_parquet(case_table(cases), folder / "cases.parquet")
-    for case in cases:
-        write_picture(case.truth, folder / "restorations" / "truth" / f"{case.case_id}.png")
-        observed = folder / "restorations" / "observed" / f"{case.case_id}.png"
-        write_picture(case.observation.image, observed)
-        mask = case.mask.astype(np.uint8) * 255
-        write_picture(mask, folder / "restorations" / "mask" / f"{case.case_id}.png")
-    able = [method for method in methods if suite.task in method.tasks]
-    rows = []
-    with worker_pool(jobs) as pool:
-        for method in methods:
-            if method not in able:
-                outcomes = [Outcome("skipped", f"cannot do the task {suite.task}")] * len(cases)
-                rows += [_row(method, c, o, folder) for c, o in zip(cases, outcomes, strict=True)]
-        observations = [case.observation for case in cases]
-        for method, first, outcomes in restore_all(pool, able, observations, timeout):
-            block = cases[first : first + len(outcomes)]
-            rows += [_row(method, c, o, folder) for c, o in zip(block, outcomes, strict=True)]
-            progress(method.label, len(block))
-    scores = pd.DataFrame(rows).sort_values(["method", "params", "case_id"], ignore_index=True)
+    _keep_cases(cases, folder)
+    scores = _score_all(suite.task, methods, cases, folder, jobs, timeout, progress)
     write_parquet(scores, folder / "scores.parquet")
     failed = set(scores.loc[scores["status"] != "ok", "label"])
-    whole = [method for method in able if method.label not in failed]
+    whole = [method for method in methods if method.label not in failed]
     write_parquet(time_all(whole, cases), folder / "timings.parquet")
     environment = describe_environment(suite, cases) | {
         "weights_sha256": weights,
@@ -118,6 +96,15 @@ def run_suite(
     write_json(environment, folder / "environment.json")  # last: it marks the run as finished
 
 
+def _notices(skipped: Skipped, strange: Sequence[str]) -> Iterator[str]:
+    for name, reason in skipped.files:
+        yield f"skipped {name}: {reason}"
+    if skipped.files:
+        yield f"{len(skipped)} files were skipped"
+    if strange:
+        yield f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}"
+
+
 def _claim(folder: Path) -> None:
     """Make the run's folder, or say why that cannot be."""
     try:
@@ -128,6 +115,42 @@ def _claim(folder: Path) -> None:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"cannot write {folder}: permission denied")
+
+
+def _keep_cases(cases: Sequence[Case], folder: Path) -> None:
+    """Write the table of cases, and what each looks like."""
+    write_parquet(case_table(cases), folder / "cases.parquet")
+    for case in cases:
+        mask = case.mask.astype(np.uint8) * 255
+        pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
+        for what, pixels in pictures.items():
+            write_picture(pixels, picture_path(folder, what, case.case_id))
+
+
+def _score_all(
+    task: str,
+    methods: Sequence[Method],
+    cases: Sequence[Case],
+    folder: Path,
+    jobs: int,
+    timeout: float,
+    progress: Progress,
+) -> pd.DataFrame:
+    """Restore every case by every method: one row each, whatever happened."""
+    rows = []
+    skipped = Outcome("skipped", f"cannot do the task {task}")
+    for method in methods:
+        if task not in method.tasks:
+            rows += [_row(method, case, skipped, folder) for case in cases]
+            progress(method.label, len(cases))
+    able = [method for method in methods if task in method.tasks]
+    observations = [case.observation for case in cases]
+    with worker_pool(jobs) as pool:
+        for method, first, outcomes in restore_all(pool, able, observations, timeout):
+            block = cases[first : first + len(outcomes)]
+            rows += [_row(method, c, o, folder) for c, o in zip(block, outcomes, strict=True)]
+            progress(method.label, len(block))
+    return pd.DataFrame(rows).sort_values(["method", "params", "case_id"], ignore_index=True)
 
 
 def changed_cases(suite: Suite, cases: Sequence[Case]) -> list[str]:

@@ -45,10 +45,18 @@ class Suite(BaseModel):
         cases: list[Case] = TASKS[self.task].draw_cases(self.images, self.cases, self.seed, skipped)
         return cases
 
+    def _draws_from(self) -> tuple[str, str, int]:
+        return self.task, self.images, self.seed
+
     def manifest(self) -> dict[str, str]:
-        """Case ids and hashes that were committed with the suite; empty if there are none."""
+        """Case ids and hashes that were committed with the suite.
+
+        Empty for a suite that does not ship with the package, or draws otherwise than that one.
+        """
         path = FOLDER / f"{self.name}.sha256"
-        lines = path.read_text().splitlines() if path.exists() else []
+        if not path.exists() or self._draws_from() != read_suite(self.name)._draws_from():
+            return {}
+        lines = path.read_text().splitlines()
         return {case_id: sha256 for sha256, case_id in (line.split() for line in lines)}
 
 

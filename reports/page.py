@@ -151,6 +151,7 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         hole_sizes=hole_size_text(run),
         differences=differences_text(run) if several else None,
         failures=tables["failures"],
+        altered={label: f"{levels:.0f}" for label, levels in run.altered_known().items()},
         plot=_quality_against_time(tables["leaderboard"]),
         gallery=gallery(run),
         error_range=ERROR_RANGE,

@@ -115,6 +115,14 @@ class Run:
         counts = failed.groupby(["label", "status", "message"]).size()
         return counts.rename("cases").reset_index().rename(columns={"label": "method"})
 
+    def altered_known(self) -> pd.Series:
+        """By how many grey levels each method changed known pixels at the most, where it did.
+
+        Known pixels are pasted back before scoring, so this costs a method nothing.
+        """
+        worst = self.scores.groupby("label")["altered_known"].max()
+        return worst[worst >= 0.5].sort_values(ascending=False)
+
     def verdict(self) -> str:
         """Say in a sentence or two which method to submit, and how sure that is."""
         board = self.leaderboard()

@@ -180,6 +180,10 @@ def untrainable(folder):
     return "train", "telea", "--images", "skimage", "--out", "out.run"
 
 
+def no_such_device(folder):
+    return "train", "cnn", "--images", "skimage", "--device", "cuda:99", "--out", "out.run"
+
+
 UINT8 = np.zeros((5, 5), np.uint8)
 SYSTEM = b"cos\nsystem\n(S'touch out.pwned'\ntR."
 CUT = pickle.dumps({"images": [UINT8]})[:-20]
@@ -203,6 +207,7 @@ MISTAKES = {
     "wrong hash": (wrong_hash, "w.safetensors has the wrong hash"),
     "unwritable": (unwritable, "cannot write file/run"),
     "not a network": (untrainable, "not a network"),
+    "no GPU": (no_such_device, "there is no device 'cuda:99'"),
     "unknown list": (lambda f: ("list", "everything"), "there are methods, tasks"),
 }
 

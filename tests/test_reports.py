@@ -41,6 +41,7 @@ def made_up(scores, photographs, path=None, timed=True):
             "message": "why" if np.isnan(mse) else "",
             "mse": mse,
             "psnr": 10.0,
+            "altered_known": 3.0 if label == "painter" else 0.1,
         }
         for label, values in scores.items()
         for k, mse in enumerate(values)
@@ -139,6 +140,11 @@ def test_differences_are_paired():
     assert not table.loc["near", "distinguishable"]
     assert "near" in run.verdict()
     assert "cannot be told apart" in run.verdict()
+
+
+def test_methods_that_paint_over_known_pixels_are_named():
+    run = made_up({"painter": [1, 2], "good": [1, 2]}, list("pq"))
+    assert run.altered_known().to_dict() == {"painter": 3.0}
 
 
 def test_mse_by_hole_size_splits_by_area():

@@ -137,6 +137,13 @@ def test_a_changed_case_is_noticed():
     assert changed_cases(suite, [case]) == [case.case_id]
 
 
+def test_another_seed_draws_other_cases_which_the_manifest_says_nothing_of():
+    suite = read_suite("crop").model_copy(update={"seed": 1, "cases": 17})
+    cases = suite.draw(Skipped())
+    assert not {case.sha256 for case in cases} & set(read_suite("crop").manifest().values())
+    assert changed_cases(suite, cases) == []
+
+
 @pytest.mark.parametrize("name", suite_names())
 def test_every_shipped_suite_names_methods_that_exist(name):
     for method in read_suite(name).methods:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.networks import windows
@@ -114,11 +115,21 @@ class NetworkMethod(Method):
 
 
 def choose_device(name: str) -> str:
-    """Turn "auto" into "cuda" where there is a GPU, else "cpu"; other names stay as they are."""
+    """Turn "auto" into "cuda" where there is a GPU, else "cpu"; check other names.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
     import torch
 
+    gpus = torch.cuda.device_count()
+    devices = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if gpus else "cpu"
+    if name not in devices:
+        raise InputError(f"there is no device {name!r} here; there are {', '.join(devices)}")
     return name
 
 

@@ -72,11 +72,6 @@ class Trainee(lightning.LightningModule):
         """Start the clock."""
         self.clock = time.monotonic()
 
-    @property
-    def progress(self) -> float:
-        """Share of the given time that is over."""
-        return self.seconds / (60 * self.settings.minutes)
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser; its learning rate is set before every update."""
         s = self.settings
@@ -84,18 +79,20 @@ class Trainee(lightning.LightningModule):
             self.network.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay
         )
 
-    def on_train_batch_start(self, _batch: Batch, _index: int) -> int | None:
-        """Set the learning rate for the time that is over; stop when it is all over."""
+    def on_train_batch_start(self, _batch: Batch, _index: int) -> None:
+        """Set the learning rate for the time that is over."""
         now = time.monotonic()
         self.seconds, self.clock = self.seconds + now - self.clock, now
-        if self.progress >= 1:
-            self.trainer.should_stop = True
-            return -1  # lightning's word for: skip the rest of the epoch
-        warm = min(1.0, (self.progress + 1e-3) / self.settings.warm_up)
-        cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
+        progress = min(1.0, self.seconds / (60 * self.settings.minutes))
+        warm = min(1.0, (progress + 1e-3) / self.settings.warm_up)
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.settings.learning_rate * warm * cosine
-        return None
+
+    def on_train_batch_end(self, _outputs: Any, _batch: Batch, _index: int) -> None:
+        """Stop when the time is over; lightning then validates once more."""
+        if self.seconds >= 60 * self.settings.minutes:
+            self.trainer.should_stop = True
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Compute the loss of a batch, scaled so that it is about 1."""
@@ -112,10 +109,8 @@ class Trainee(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the validation score, and renew history and picture."""
         score = float(torch.cat(self.validation).mean())
-        self.log("validation_mse", score, prog_bar=True)
+        self.log("validation_mse", score)
         self.validation.clear()
-        if not self.losses:  # lightning's first look, before any training
-            return
         entry = {
             "minutes": self.seconds / 60,
             "crops": float(self.global_step * self.settings.batch),
@@ -156,7 +151,6 @@ def train(
     settings: Settings,
     device: str = "auto",
     resume: bool = False,
-    announce: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Train a method's network on photographs, and write its weights with a model card.
 
@@ -169,7 +163,6 @@ def train(
     settings : see `Settings`
     device : "auto", "cpu" or "cuda"
     resume : go on from `last.ckpt`
-    announce : receives lines for the user
 
     Returns
     -------
@@ -179,8 +172,9 @@ def train(
     Raises
     ------
     InputError
-        If no photographs can be used, or `resume` does not fit what is in the folder.
+        If no photographs can be used, the device is not there, or `resume` does not fit the folder.
     """
+    device = choose_device(device)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it advertises
     warnings.filterwarnings("ignore", module="lightning")  # about its own insides
     last, best = folder / "last.ckpt", folder / "best.ckpt"
@@ -190,11 +184,10 @@ def train(
     lightning.seed_everything(settings.seed, verbose=False)
     skipped = Skipped()
     training, validation = read_split(images, skipped)
-    for name, reason in skipped.files[:20]:
-        announce(f"skipped {name}: {reason}")
+    for name, reason in skipped.files:
+        print(f"skipped {name}: {reason}")
     counts = f"{len(training)} photographs to train on, {len(validation)} held out"
-    announce(f"{counts}, {len(skipped)} files skipped")
-    device = choose_device(device)
+    print(f"{counts}, {len(skipped)} files skipped", flush=True)
     trainee = Trainee(channels_last(method.build()), settings, folder)
     checkpoints = ModelCheckpoint(
         folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
@@ -214,17 +207,18 @@ def train(
     workers: dict[str, Any] = {"batch_size": settings.batch, "num_workers": settings.workers}
     if settings.workers:
         workers |= {"persistent_workers": True, "prefetch_factor": 8}
-    crops = Crops(training, settings.seed)
+    shown = Crops(training, settings.seed)
+    held_out = Crops(validation, settings.seed, one_each=True)
     trainer.fit(
         trainee,
-        DataLoader(crops, sampler=EpochSampler(settings.epoch_crops), drop_last=True, **workers),
-        DataLoader(Crops(validation, settings.seed, one_each=True), settings.batch),
+        DataLoader(shown, sampler=EpochSampler(settings.epoch_crops), drop_last=True, **workers),
+        DataLoader(held_out, settings.batch),
         ckpt_path=last if resume else None,
         weights_only=False,  # our own checkpoint, with the history in it
     )
     state = torch.load(best, map_location="cpu", weights_only=False)["state_dict"]
     trainee.load_state_dict(state)
-    card = _card(method, images, trainee, len(training), min(len(validation), len(crops)))
+    card = _card(method, images, trainee, len(training), len(held_out))
     save_weights(trainee.network, folder / f"{method.name}.safetensors", card)
     return card
 
