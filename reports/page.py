@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaintbench.datasets.files import write_text
-from inpaintbench.reports.picture import chosen_cases, read_picture, write_contact_sheet
+from inpaintbench.reports.picture import (
+    chosen_cases,
+    hole_window,
+    read_picture,
+    write_contact_sheet,
+)
 from inpaintbench.reports.tables import Run
 
 GALLERY = 24  # cases shown, evenly from the easiest to the hardest
@@ -215,13 +220,11 @@ def gallery(run: Run) -> list[GalleryCase]:
 
 def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:
     case = run.cases.set_index("case_id").loc[case_id]
-    truth = read_picture(run, "truth", case_id)
+    window = hole_window(run, case_id)
+    truth = read_picture(run, "truth", case_id)[window]
+    observed = read_picture(run, "observed", case_id)
     tiles = [
-        Tile(
-            "observed",
-            "the hole is black",
-            _address(_eight_bits(read_picture(run, "observed", case_id))),
-        ),
+        Tile("observed", "the hole is black", _address(_eight_bits(observed))),
         Tile("truth", "", _address(_eight_bits(truth))),
     ]
     for label in methods:
@@ -229,7 +232,7 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
         if np.isnan(mse):
             tiles.append(Tile(label, "failed", ""))
             continue
-        restored = read_picture(run, label, case_id)
+        restored = read_picture(run, label, case_id)[window]
         error = _address(_error_picture(restored, truth))
         tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
     description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)

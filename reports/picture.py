@@ -41,6 +41,14 @@ def read_picture(run: Run, what: str, case_id: str) -> NDArray[Any]:
         return np.asarray(picture)
 
 
+def hole_window(run: Run, case_id: str) -> tuple[slice, slice]:
+    """Find the part of a picture that shows its hidden pixels and `MARGIN` pixels around them."""
+    mask = read_picture(run, "mask", case_id)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = max(rows[0] - MARGIN, 0), max(columns[0] - MARGIN, 0)
+    return slice(top, rows[-1] + 1 + MARGIN), slice(left, columns[-1] + 1 + MARGIN)
+
+
 def write_contact_sheet(run: Run, path: Path) -> None:
     """Write the contact sheet as a PNG picture, zoomed in on the holes."""
     from matplotlib.figure import Figure
@@ -54,9 +62,7 @@ def write_contact_sheet(run: Run, path: Path) -> None:
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(column.replace(":", "\n"), fontsize=8)
     for row, case_id in zip(axes, cases, strict=False):
-        rows, cols = (np.flatnonzero(read_picture(run, "mask", case_id).any(a)) for a in (1, 0))
-        top, left = max(rows[0] - MARGIN, 0), max(cols[0] - MARGIN, 0)
-        window = (slice(top, rows[-1] + 1 + MARGIN), slice(left, cols[-1] + 1 + MARGIN))
+        window = hole_window(run, case_id)
         truth = read_picture(run, "truth", case_id)[window]
         for ax, column in zip(row, columns, strict=True):
             mse = run.mse[column][case_id] if column in run.mse else None
