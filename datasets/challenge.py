@@ -56,7 +56,7 @@ def _observation(where: str, image: Any, size: Any, center: Any) -> Observation:
         if not isinstance(pair, list | tuple | np.ndarray) or not all(
             isinstance(v, int | np.integer) and not isinstance(v, bool) for v in pair
         ):
-            raise InputError(f"{where}: the {name} is {pair!r}, not a pair of integers")
+            raise InputError(f"{where}: the {name} is not a pair of integers")
     try:
         hidden, crop, _ = make_crop(image, size, center)
     except ValueError as error:

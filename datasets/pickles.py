@@ -26,6 +26,11 @@ NUMPY_MODULES = frozenset(
 )
 
 
+def _short(value: Any) -> str:
+    """Name a value from the file without repeating all of it: it may be endless."""
+    return repr(value[:60]) if isinstance(value, str) else f"a {type(value).__name__}"
+
+
 class _Dtype:
     """Stand-in for `numpy.dtype` while reading: booleans, integers, floats and complex only."""
 
@@ -35,7 +40,7 @@ class _Dtype:
         except TypeError:
             self.real = None
         if self.real is None or self.real.kind not in "biufc":
-            raise pickle.UnpicklingError(f"refused the dtype {code!r}: only numbers are read")
+            raise pickle.UnpicklingError(f"refused the dtype {_short(code)}: only numbers are read")
 
     def __setstate__(self, state: Any) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
@@ -63,9 +68,9 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
     if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
         raise pickle.UnpicklingError("refused an array that is not made of plain bytes")
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise pickle.UnpicklingError(f"refused an array of shape {shape!r}")
+        raise pickle.UnpicklingError(f"refused an array of shape {_short(shape)}")
     if order not in ("C", "F"):
-        raise pickle.UnpicklingError(f"refused an array of order {order!r}")
+        raise pickle.UnpicklingError(f"refused an array of order {_short(order)}")
     try:
         built = np.frombuffer(bytes(data), dtype.real).reshape(shape, order=order)
     except ValueError as error:
@@ -106,14 +111,16 @@ class _Module:
 
     def __init__(self, name: Any) -> None:
         if name not in NUMPY_MODULES:
-            raise pickle.UnpicklingError(f"refused to import the module {name!r}")
+            raise pickle.UnpicklingError(f"refused to import the module {_short(name)}")
         self.name = name
 
 
 def _attribute(module: Any, name: Any) -> Any:
     """Stand-in for dill's getattr: only on the modules above, only names of the allow-list."""
     if not isinstance(module, _Module):
-        raise pickle.UnpicklingError(f"refused the attribute {name!r} of {type(module).__name__}")
+        raise pickle.UnpicklingError(
+            f"refused the attribute {_short(name)} of {type(module).__name__}"
+        )
     return _allowed(module.name, name)
 
 
@@ -152,17 +159,29 @@ class _Unpickler(pickle.Unpickler):
         return _allowed(module, name)
 
 
-def _unwrap(value: Any) -> Any:
-    """Replace the stand-ins by the real arrays, in containers of any depth."""
-    if isinstance(value, _Array):
-        return value.array
-    if isinstance(value, dict):
-        return {_unwrap(key): _unwrap(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_unwrap(entry) for entry in value)
-    if isinstance(value, _Dtype):
-        return value.real
-    return value
+def _unwrap(value: Any, done: dict[int, Any]) -> Any:
+    """Replace the stand-ins by the real arrays, in containers of any depth.
+
+    `done` has what was replaced already, by its id: a small pickle may hold one list ten times, in
+    each of ten lists, and so on, which must not be unfolded.
+    """
+    if id(value) in done:
+        return done[id(value)]
+    if isinstance(value, list):
+        result: Any = done.setdefault(id(value), [])
+        result.extend(_unwrap(entry, done) for entry in value)
+    elif isinstance(value, dict):
+        result = {_unwrap(key, done): _unwrap(entry, done) for key, entry in value.items()}
+    elif isinstance(value, tuple):
+        result = tuple(_unwrap(entry, done) for entry in value)
+    elif isinstance(value, _Array):
+        result = value.array
+    elif isinstance(value, _Dtype):
+        result = value.real
+    else:
+        result = value
+    done[id(value)] = result
+    return result
 
 
 def loads(data: bytes, name: str = "pickle") -> Any:
@@ -181,7 +200,7 @@ def loads(data: bytes, name: str = "pickle") -> Any:
         If it is no pickle, is cut short, or asks for any other class or function.
     """
     try:
-        return _unwrap(_Unpickler(io.BytesIO(data)).load())
+        return _unwrap(_Unpickler(io.BytesIO(data)).load(), {})
     except pickle.UnpicklingError as error:
         raise InputError(f"{name}: {error}") from None
     except Exception as error:  # a damaged pickle may fail in any way whatever

@@ -197,6 +197,18 @@ def test_no_call_can_ask_for_memory_that_the_file_does_not_fill(call):
             loads(pickle.dumps(Attack(*call), protocol))
 
 
+def test_a_list_of_lists_of_lists_is_not_unfolded(tmp_path):
+    bomb = []
+    for _ in range(40):
+        bomb = [bomb] * 10  # 10^40 lists, were they unfolded; a few hundred bytes as a pickle
+    unfolded = loads(pickle.dumps(bomb))
+    assert unfolded[0] is unfolded[9]
+    for key in ("images", "crop_sizes", "crop_centers"):
+        with pytest.raises(InputError) as refused:
+            read_testset(write(tmp_path / "t.pkl", good_testset(**{key: [bomb, bomb]})))
+        assert len(str(refused.value)) < 500
+
+
 def test_dills_getattr_works_on_nothing_but_allowed_modules(dill):
     with pytest.raises(InputError, match="refused"):
         loads(pickle.dumps(Attack(dill._get_attr, "text", "join")))

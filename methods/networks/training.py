@@ -8,6 +8,7 @@ hidden pixels, so the mean loss is the challenge MSE itself.
 
 import logging
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -200,7 +201,7 @@ def train(
         gradient_clip_val=settings.gradient_norm,
         callbacks=[WeightAveraging(avg_fn=averaging(settings.average_decay)), checkpoints],
         logger=False,
-        enable_progress_bar=False,
+        enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
