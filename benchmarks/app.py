@@ -40,7 +40,8 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        print(f"inpaintbench: {error}", file=sys.stderr)
+        message = " ".join(str(error).split())  # one line, whatever the file that is at fault says
+        print(f"inpaintbench: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("inpaintbench: interrupted", file=sys.stderr)
