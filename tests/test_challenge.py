@@ -280,6 +280,11 @@ BAD_TESTSETS = {
     ),
     "lengths": (good_testset(crop_centers=[(30, 25)]), "2 images, 2 crop_sizes, 1 crop_centers"),
     "empty": ({"images": [], "crop_sizes": [], "crop_centers": []}, "holds no images"),
+    "sizes a number": (good_testset(crop_sizes=np.array(5)), "crop_sizes is a ndarray"),
+    "small integers": (
+        good_testset(crop_centers=np.array([(3, 25), (34, 61)], np.uint8)),
+        "index 0: .*20 pixels or more",
+    ),
     "images no list": (good_testset(images=5), "images is a int"),
     "float image": (good_testset(images=[first, second / 255]), "index 1: the image is float64"),
     "image no array": (good_testset(images=[[[0]], second]), "index 0: the image is list"),

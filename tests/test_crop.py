@@ -59,6 +59,7 @@ def test_the_crop_is_what_the_definition_says(data, dtype, height, width):
         (np.zeros((60, 60)), (4, 5), (30, 30), "odd"),
         (np.zeros((60, 60)), (5, 6), (30, 30), "odd"),
         (np.zeros((60, 60)), (-5, 5), (30, 30), "odd and positive"),
+        (np.zeros((60, 60)), (5.5, 5), (30, 30), "whole numbers"),
         (np.zeros((60, 60)), (5, 5), (21, 30), "20 pixels or more"),
         (np.zeros((60, 60)), (5, 5), (30, 38), "20 pixels or more"),
         (np.zeros((60, 60)), (21, 5), (30, 30), "20 pixels or more"),

@@ -53,7 +53,7 @@ def make_crop(
     ------
     ValueError
         If the image is not a 2-D numpy array, if size or centre do not hold exactly 2 values, if
-        a size is even, or if fewer than 20 pixels lie between the rectangle and a border.
+        a size is even, a value is no whole number, or fewer than 20 pixels lie between the rectangle and a border.
 
     Examples
     --------
@@ -67,9 +67,11 @@ def make_crop(
     for name, values in (("crop_size", crop_size), ("crop_center", crop_center)):
         if len(values) != 2:
             raise ValueError(f"{name} must hold exactly 2 values, not {len(values)}")
+        if any(int(value) != value for value in values):
+            raise ValueError(f"{name} must hold whole numbers")
     box = []
-    for axis, size, center in zip("XY", crop_size, crop_center, strict=True):
-        length = image_array.shape["XY".index(axis)]
+    sizes, centers = map(int, crop_size), map(int, crop_center)  # small numpy integers would wrap
+    for axis, length, size, center in zip("XY", image_array.shape, sizes, centers, strict=True):
         if size < 1 or size % 2 != 1:
             raise ValueError(f"crop_size must be odd and positive, but is {size} along {axis}")
         start = center - size // 2
@@ -79,7 +81,7 @@ def make_crop(
                 f"the crop must be {BORDER} pixels or more from every border, but is {border} "
                 f"away along {axis}: size {size}, centre {center}, image {length}"
             )
-        box.append(slice(int(start), int(start + size)))
+        box.append(slice(start, start + size))
     rectangle = tuple(box)
     target_array = image_array[rectangle].copy()
     crop_array = np.zeros_like(image_array)
