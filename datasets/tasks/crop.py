@@ -52,8 +52,9 @@ def make_crop(
     Raises
     ------
     ValueError
-        If the image is not a 2-D numpy array, if size or centre do not hold exactly 2 values, if
-        a size is even, a value is no whole number, or fewer than 20 pixels lie between the rectangle and a border.
+        If the image is not a 2-D numpy array, if size or centre do not hold exactly 2 whole
+        numbers, if a size is even, or if fewer than 20 pixels lie between the rectangle and a
+        border.
 
     Examples
     --------
