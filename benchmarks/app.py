@@ -30,7 +30,7 @@ Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no sco
 Timeout = Annotated[
     float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
 ]
-CORES = os.cpu_count() or 1
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:
@@ -107,14 +107,17 @@ def compare(
     old: Annotated[Path, typer.Argument(help="Folder of the earlier run.")],
     new: Annotated[Path, typer.Argument(help="Folder of the later run.")],
 ) -> None:
-    """Compare two runs on the cases they share; exit 1 where a method got worse beyond chance."""
+    """Compare two runs on the cases they share; exit 1 where a method got worse beyond chance.
+
+    A method that fails where it did not, or is missing from the later run, got worse too.
+    """
     from inpaintbench.reports import load_run
     from inpaintbench.reports.tables import compare as compare_runs
 
     table = compare_runs(load_run(old), load_run(new))
     numbers = ["old", "new", "difference", "low", "high"]
     _print_table(_console(), table.assign(**{n: table[n].map("{:.2f}".format) for n in numbers}))
-    if (table["verdict"] == "worse").any():
+    if table["verdict"].isin(["worse", "missing"]).any():
         raise typer.Exit(1)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,11 +29,13 @@ PACKAGES = (
 
 def describe_environment(suite: Suite, cases: Sequence[Case]) -> dict[str, Any]:
     """Describe everything that a run's numbers depend on, ready for JSON."""
+    # An installed copy may lie inside somebody else's repository.
+    ours = bool(_git("ls-files", "--error-unmatch", Path(__file__).name))
     return {
-        "command": " ".join(["inpaintbench", *sys.argv[1:]]),
+        "command": shlex.join(["inpaintbench", *sys.argv[1:]]),
         "suite": suite.model_dump(),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
+        "commit": _git("rev-parse", "HEAD") if ours else "",
+        "dirty": bool(_git("status", "--porcelain")) if ours else False,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),

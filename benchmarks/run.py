@@ -5,8 +5,7 @@ in blocks of a fixed size, whatever the number of workers, so that this number c
 block that fails is repeated case by case: only the guilty case is lost.
 """
 
-import os
-import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -24,13 +23,14 @@ from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
 from inpaintbench.datasets.cases import Case, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import write_json, write_parquet, write_picture
+from inpaintbench.datasets.files import make_folder, write_json, write_parquet, write_picture
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
 
 BLOCK = 25  # cases that a worker gets at a time
 TIMED_CASES = 10  # of the timing pass, evenly over the suite
 TIMING_REPEATS = 3
+TIMING_SECONDS = 10.0  # after which a slow method is not repeated
 
 Progress = Callable[[str, int], None]  # method label, cases finished
 
@@ -62,7 +62,8 @@ def run_suite(
     methods : made methods, with different labels
     folder : the run; must not hold anything yet
     jobs : worker processes
-    timeout : seconds that a method may take for one case
+    timeout : seconds that a method may take for a case, on average over a block of 25; a block
+        that takes longer is repeated case by case
     progress, warn : receive what the user should see
 
     Raises
@@ -78,12 +79,12 @@ def run_suite(
     for notice in _notices(skipped, strange):
         warn(notice)
     _claim(folder)
-    _keep_cases(cases, folder)
     scores = _score_all(suite.task, methods, cases, folder, jobs, timeout, progress)
+    _keep_cases(cases, folder)  # only now: no method can find the truth on disk
     write_parquet(scores, folder / "scores.parquet")
     failed = set(scores.loc[scores["status"] != "ok", "label"])
     whole = [method for method in methods if method.label not in failed]
-    write_parquet(time_all(whole, cases), folder / "timings.parquet")
+    write_parquet(time_all(whole, cases, timeout), folder / "timings.parquet")
     environment = describe_environment(suite, cases) | {
         "weights_sha256": weights,
         "started": started.isoformat(timespec="seconds"),
@@ -107,14 +108,9 @@ def _notices(skipped: Skipped, strange: Sequence[str]) -> Iterator[str]:
 
 def _claim(folder: Path) -> None:
     """Make the run's folder, or say why that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty; choose another --out, or remove it")
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"cannot write {folder}: permission denied")
+    make_folder(folder)
+    if any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; choose another --out, or remove it")
 
 
 def _keep_cases(cases: Sequence[Case], folder: Path) -> None:
@@ -124,7 +120,7 @@ def _keep_cases(cases: Sequence[Case], folder: Path) -> None:
         mask = case.mask.astype(np.uint8) * 255
         pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
         for what, pixels in pictures.items():
-            write_picture(pixels, picture_path(folder, what, case.case_id))
+            write_picture(pixels, folder / "pictures" / what / f"{case.case_id}.png")
 
 
 def _score_all(
@@ -196,8 +192,9 @@ def restore_all(
         For every block of every method: the outcomes of observation number `first` and on.
     """
     blocks = [(k, observations[k : k + BLOCK]) for k in range(0, len(observations), BLOCK)]
-    waiting = [(m, k, b, _send(pool, m, b, timeout)) for m in methods for k, b in blocks]
-    for method, first, block, future in waiting:
+    waiting = deque((m, k, b, _send(pool, m, b, timeout)) for m in methods for k, b in blocks)
+    while waiting:
+        method, first, block, future = waiting.popleft()  # so that its pictures can be forgotten
         outcomes = _receive(future, len(block))
         if len(block) > 1 and outcomes[0].status != "ok":
             single = [_send(pool, method, [observation], timeout) for observation in block]
@@ -220,10 +217,10 @@ def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
     except ProcessExpired as error:
         outcome = Outcome("crash", f"the process died with exit code {error.exitcode}")
     except MemoryError as error:
-        outcome = Outcome("oom", f"MemoryError: {error}")
-    except Exception as error:  # whatever a method raises is a row, not the end of the run
-        last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-        outcome = Outcome("error", last)
+        outcome = Outcome("oom", str(error) or "MemoryError")
+    except Exception as error:  # MethodFailed, or an answer that cannot be sent between processes
+        message = str(error).strip().splitlines() or [type(error).__name__]
+        outcome = Outcome("error", message[0])
     else:
         return [Outcome("ok", "", picture, seconds / count) for picture in restored]
     return [outcome] * count
@@ -250,7 +247,7 @@ def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str
         "status": status,
         "message": message,
         **{column: scores.get(column, float("nan")) for column in columns},
-        "seconds": outcome.seconds,
+        "seconds": outcome.seconds,  # on average over its block
     }
 
 
@@ -259,20 +256,25 @@ def picture_path(folder: Path, label: str, case_id: str) -> Path:
     return folder / "restorations" / label.replace("/", "_") / f"{case_id}.png"
 
 
-def time_all(methods: Sequence[Method], cases: Sequence[Case]) -> pd.DataFrame:
-    """Time methods that restored every case, one after the other in one worker with one thread."""
-    step = max(1, len(cases) // TIMED_CASES)
-    observations = [case.observation for case in cases[::step][:TIMED_CASES]]
+def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -> pd.DataFrame:
+    """Time methods that restored every case, one after the other in one worker with one thread.
+
+    A method that fails after all is left out: only its time is then unknown.
+    """
+    places = np.linspace(0, len(cases) - 1, min(TIMED_CASES, len(cases))).round().astype(int)
+    observations = [cases[place].observation for place in places]
     rows: list[dict[str, Any]] = []
+    longest = timeout * (2 * len(observations) + 1) + TIMING_SECONDS * 2
     with worker_pool(1) as pool:
         for method in methods:
-            arguments = [method, observations, TIMING_REPEATS]
-            first, single, batch = pool.schedule(time_method, args=arguments).result()
-            kinds = [("first", [first]), ("batch", batch)]
-            kinds += [("single", [float(np.median(repeats))]) for repeats in single]
+            arguments = [method, observations, TIMING_REPEATS, TIMING_SECONDS]
+            try:
+                times = pool.schedule(time_method, args=arguments, timeout=longest).result()
+            except Exception:
+                continue
             rows += [
                 {"method": method.name, "label": method.label, "kind": kind, "seconds": seconds}
-                for kind, values in kinds
+                for kind, values in times.items()
                 for seconds in values
             ]
     return pd.DataFrame(rows, columns=["method", "label", "kind", "seconds"])

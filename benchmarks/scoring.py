@@ -21,7 +21,7 @@ def finish(restored: object, observation: Observation) -> tuple[Array, float]:
     picture : array of the picture's shape and dtype
         Clipped to the dtype's range, rounded, with the known pixels pasted back.
     altered_known : float
-        By how much the method changed a known pixel at the most, in grey levels.
+        By how much the method changed a known pixel at the most, in grey levels of 0..255.
 
     Raises
     ------
@@ -41,6 +41,7 @@ def finish(restored: object, observation: Observation) -> tuple[Array, float]:
     known = ~observation.mask
     altered = np.abs(exact[known] - image[known]).max() if known.any() else 0.0
     limits = np.iinfo(image.dtype)
+    altered *= 255 / limits.max
     picture = np.clip(np.rint(exact), limits.min, limits.max).astype(image.dtype)
     picture[known] = image[known]
     return picture, float(altered)
@@ -52,7 +53,8 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
     Returns
     -------
     dict
-        `mse`, `mae` in grey levels (squared); `psnr` in dB; `ssim`, the structural similarity
+        `mse`, `mae` in grey levels of 0..255 (squared), also for 16 bits, so that a mean over
+        both means something; `psnr` in dB; `ssim`, the structural similarity
         (Wang et al. 2004) averaged over hidden pixels; `edge_mse`, the MSE over those hidden pixels
         that touch a known one. Each is NaN where it is not defined.
     """
@@ -62,7 +64,7 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
     if not case.mask.any():
         return nothing
     highest = np.iinfo(case.truth.dtype).max
-    difference = picture.astype(np.float64) - case.truth.astype(np.float64)
+    difference = (picture.astype(np.float64) - case.truth.astype(np.float64)) * (255 / highest)
     squared = difference**2
     mse = squared[case.mask].mean()
     edge = squared[edge_of(case.mask)]
@@ -81,7 +83,7 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
     return {
         "mse": float(mse),
         "mae": float(np.abs(difference)[case.mask].mean()),
-        "psnr": float(10 * np.log10(highest**2 / max(mse, ROUNDING))),
+        "psnr": float(10 * np.log10(255**2 / max(mse, ROUNDING))),
         "ssim": ssim,
         "edge_mse": float(edge.mean()) if edge.size else float("nan"),
     }

@@ -16,6 +16,7 @@ from inpaintbench.datasets.challenge import (
     write_predictions,
 )
 from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
@@ -40,6 +41,8 @@ def expectation(run: Run, label: str) -> str:
     if label not in board.index:
         return f"{run.path} did not run {label}: it says nothing of what to expect"
     row = board.loc[label]
+    if row["coverage"] < 1:
+        return f"{label} restored only {row['coverage']:.0%} of {run.path}'s cases: expect failures"
     interval = f" (95 % interval {row['low']:.1f} to {row['high']:.1f})"
     return (
         f"expected challenge MSE {row['mse']:.1f}{'' if np.isnan(row['low']) else interval}, "
@@ -69,6 +72,7 @@ def write_submission(
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
     observations = read_testset(testset)
+    make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
     restored = []
     with worker_pool(jobs) as pool:

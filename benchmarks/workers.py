@@ -46,41 +46,63 @@ def worker_pool(jobs: int) -> Iterator[ProcessPool]:
         os.environ.update(before)
 
 
+class MethodFailed(Exception):
+    """A method raised something; the message says what."""
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Turn whatever a method raises, `sys.exit()` too, into one exception that can be sent."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except BaseException as error:
+        message = f"{type(error).__name__}: {error}".strip()
+        if "OutOfMemory" in type(error).__name__:  # torch has its own
+            raise MemoryError(message) from None
+        raise MethodFailed(message) from None
+
+
 def restore_block(method: Method, observations: Sequence[Observation]) -> tuple[list[Any], float]:
     """Restore a block of cases: what the method returned for each, and the seconds it took."""
-    start = time.perf_counter()
-    restored = method.restore_batch(observations)
-    seconds = time.perf_counter() - start
+    with _guarded():
+        start = time.perf_counter()
+        restored = list(method.restore_batch(observations))
+        seconds = time.perf_counter() - start
     if len(restored) != len(observations):
-        raise ValueError(f"restore_batch returned {len(restored)} of {len(observations)} pictures")
-    return list(restored), seconds
+        raise MethodFailed(f"restore_batch returned {len(restored)} of {len(observations)}")
+    return restored, seconds
 
 
 def time_method(
-    method: Method, observations: Sequence[Observation], repeats: int
-) -> tuple[float, list[list[float]], list[float]]:
+    method: Method, observations: Sequence[Observation], repeats: int, budget: float
+) -> dict[str, list[float]]:
     """Time a method in this process.
+
+    Stops early, after the first round of either kind, once `budget` seconds are over.
 
     Returns
     -------
-    first : seconds of the first call, with everything that is loaded or compiled on demand
-    single : for each observation, seconds of each repeated `restore`
-    batch : seconds per observation of each repeated `restore_batch`
+    dict
+        "first": seconds of the first call, with everything that is loaded or compiled on demand;
+        "single": seconds of `restore`, for each observation and repeat; "batch": seconds per
+        observation of `restore_batch`, for each repeat.
     """
-    start = time.perf_counter()
-    method.restore(observations[0])
-    first = time.perf_counter() - start
-    single = [[_seconds(method, [o]) for _ in range(repeats)] for o in observations]
-    method.restore_batch(observations)
-    count = len(observations)
-    batch = [_seconds(method, observations) / count for _ in range(repeats)]
-    return first, single, batch
-
-
-def _seconds(method: Method, observations: Sequence[Observation]) -> float:
-    start = time.perf_counter()
-    if len(observations) == 1:
+    with _guarded():
+        begin = time.perf_counter()
         method.restore(observations[0])
-    else:
-        method.restore_batch(observations)
-    return time.perf_counter() - start
+        first = time.perf_counter() - begin
+        single: list[float] = []
+        batch: list[float] = []
+        for number in range(repeats):
+            if number and time.perf_counter() - begin > budget:
+                break
+            for observation in observations:
+                start = time.perf_counter()
+                method.restore(observation)
+                single.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            method.restore_batch(observations)
+            batch.append((time.perf_counter() - start) / len(observations))
+    return {"first": [first], "single": single, "batch": batch}

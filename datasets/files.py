@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from inpaintbench.datasets.cases import Array
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder that can be written to, with all that are above it.
+
+    Raises
+    ------
+    InputError
+        If that cannot be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied")
+
+
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` when the block ends well.
@@ -28,8 +44,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         If the folder cannot be made or written to.
     """
     path = Path(path)
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
         )
@@ -42,10 +58,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; an ordinary file is not
-        try:
-            temporary.replace(path)
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -74,4 +89,5 @@ def write_picture(pixels: "Array", path: Path) -> None:
     if pixels.ndim == 3:
         pixels = pixels[..., ::-1]  # OpenCV's order is blue, green, red
     with written_whole(path) as temporary:
-        cv2.imwrite(str(temporary), pixels)
+        if not cv2.imwrite(str(temporary), pixels):
+            raise OSError("the picture could not be encoded or stored")

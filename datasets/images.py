@@ -110,8 +110,10 @@ def decode(data: bytes) -> Array:
     """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            deep_colour = any("16" in str(tile) for tile in picture.tile)
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # twice that is an error
+            deep_colour = any(";16" in str(tile[3]) for tile in picture.tile)
             picture.load()
             if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
                 pixels = np.asarray(picture)
@@ -124,12 +126,7 @@ def decode(data: bytes) -> Array:
                 return np.asarray(picture.convert("L"))
     except UnidentifiedImageError:
         pass  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
-    except (
-        OSError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as e:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as e:
         raise ValueError(str(e)) from e
     return _decode_deep_colour(data)
 
@@ -167,7 +164,7 @@ class PhotographFile:
         """
         try:
             pixels = self.load()
-        except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged file or archive may fail in any way whatever
             raise ValueError(f"cannot be read: {error}") from error
         if min(pixels.shape) < smallest:
             height, width = pixels.shape
@@ -195,14 +192,17 @@ def photograph_files(where: str) -> list[PhotographFile]:
     if path.is_dir():
         source = path.resolve().name
         found = {
-            file.relative_to(path).as_posix(): partial(_decode_file, file)
+            _printable(file.relative_to(path).as_posix()): partial(_decode_file, file)
             for file in path.rglob("*")
             if file.suffix.lower() in SUFFIXES and file.is_file()
         }
     elif zipfile.is_zipfile(path):
-        source, archive = path.stem, zipfile.ZipFile(path)
+        try:
+            source, archive = path.stem, zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InputError(f"cannot read the archive {where}: {error}") from error
         found = {
-            name: partial(_decode_member, archive, name)
+            _printable(name): partial(_decode_member, archive, name)
             for name in archive.namelist()
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("__MACOSX/")
         }
@@ -230,6 +230,11 @@ def none_usable(where: str, skipped: Skipped) -> InputError:
     reason = f"; first skipped: {': '.join(skipped.files[0])}" if skipped.files else ""
     kinds = ", ".join(sorted(SUFFIXES))
     return InputError(f"no usable photographs in {where} (looked for {kinds}){reason}")
+
+
+def _printable(name: str) -> str:
+    """Escape the bytes of a file name that are no UTF-8, so that it can be stored anywhere."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _decode_file(path: Path) -> Array:

@@ -1,11 +1,11 @@
 """Reading pickles from strangers: an allow-list unpickler that runs nothing from the file.
 
-A pickle is a program that may call any function by name. This reader knows a dozen names, all of
-them ours: arrays, dtypes and scalars of numpy are rebuilt by `_Array`, `_dtype` and `_scalar` below
-from their plain bytes, so that not even numpy's own `__setstate__` meets hostile state. Any other
-class or function is refused by its name. dill's detour to numpy's private functions
+A pickle is a program that may call any function by name. This reader knows a few names, and puts
+its own functions in their place: arrays, dtypes and scalars of numpy are rebuilt below from their
+plain bytes, so that not even numpy's own `__setstate__` meets hostile state. Any other class or
+function is refused by its name. dill's detour to numpy's private functions
 (`dill._dill._get_attr(dill._dill._import_module("numpy.core..."), "_reconstruct")`) is followed to
-the same dozen.
+the same few.
 """
 
 import collections
@@ -29,6 +29,29 @@ NUMPY_MODULES = frozenset(
 def _short(value: Any) -> str:
     """Name a value from the file without repeating all of it: it may be endless."""
     return repr(value[:60]) if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _plain(members: Any) -> Any:
+    """Check that dict keys or set members are plain values."""
+    for member in members:
+        if not isinstance(member, str | bytes | int | float | complex | None):
+            raise pickle.UnpicklingError(f"refused {_short(member)} as a dict key or set member")
+    return members
+
+
+class _Function:
+    """A function of ours that the file may call, and do nothing else with."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+    def __setstate__(self, _state: Any) -> None:
+        raise pickle.UnpicklingError("refused to change a function")
 
 
 class _Dtype:
@@ -114,6 +137,9 @@ class _Module:
             raise pickle.UnpicklingError(f"refused to import the module {_short(name)}")
         self.name = name
 
+    def __setstate__(self, _state: Any) -> None:
+        raise pickle.UnpicklingError("refused to change a module")
+
 
 def _attribute(module: Any, name: Any) -> Any:
     """Stand-in for dill's getattr: only on the modules above, only names of the allow-list."""
@@ -125,24 +151,24 @@ def _attribute(module: Any, name: Any) -> Any:
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _ndarray,
+    ("numpy", "ndarray"): _Function(_ndarray),
     ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _Function(_encode),
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("dill._dill", "_import_module"): _Module,
-    ("dill._dill", "_get_attr"): _attribute,
+    ("dill._dill", "_get_attr"): _Function(_attribute),
 }
 BUILTINS = {
-    "bytearray": _bytearray,
-    "bytes": _bytes,
+    "bytearray": _Function(_bytearray),
+    "bytes": _Function(_bytes),
     "complex": complex,
-    "frozenset": frozenset,
-    "set": set,
+    "frozenset": _Function(lambda members=(): frozenset(_plain(members))),
+    "set": _Function(lambda members=(): set(_plain(members))),
 }
 ALLOWED |= {(m, name): f for name, f in BUILTINS.items() for m in ("builtins", "__builtin__")}
 ALLOWED |= {(module, "_reconstruct"): _Array for module in NUMPY_MODULES}
-ALLOWED |= {(module, "scalar"): _scalar for module in NUMPY_MODULES}
-ALLOWED |= {(module, "_frombuffer"): _from_bytes for module in NUMPY_MODULES}
+ALLOWED |= {(module, "scalar"): _Function(_scalar) for module in NUMPY_MODULES}
+ALLOWED |= {(module, "_frombuffer"): _Function(_from_bytes) for module in NUMPY_MODULES}
 
 
 def _allowed(module: str, name: str) -> Any:
@@ -154,9 +180,46 @@ def _allowed(module: str, name: str) -> Any:
         ) from None
 
 
-class _Unpickler(pickle.Unpickler):
+_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined,unused-ignore]
+
+
+class _Unpickler(_PythonUnpickler):  # type: ignore[misc]
+    """The allow-list, and plain dict keys and set members only.
+
+    Python's own unpickler instead of the C one, since hashing a tuple of a million tuples would
+    overflow the C stack and end the process.
+    """
+
+    dispatch = dict(_PythonUnpickler.dispatch)  # noqa: RUF012  (pickle's own way)
+
     def find_class(self, module: str, name: str) -> Any:
         return _allowed(module, name)
+
+    def load_setitem(self) -> None:
+        _plain(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        _plain(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        _plain(self.stack[::2])
+        super().load_dict()
+
+    def load_additems(self) -> None:
+        _plain(self.stack)
+        super().load_additems()
+
+    def load_frozenset(self) -> None:
+        _plain(self.stack)
+        super().load_frozenset()
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.ADDITEMS[0]] = load_additems
+    dispatch[pickle.FROZENSET[0]] = load_frozenset
 
 
 def _unwrap(value: Any, done: dict[int, Any]) -> Any:

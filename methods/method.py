@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, dataclass_transform
 
@@ -71,9 +71,6 @@ class Method(ABC):
     def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore several pictures, also of different sizes; override where a batch is faster."""
         return [self.restore(observation) for observation in observations]
-
-    def fit(self, images: Iterable[Array]) -> None:  # noqa: B027  (optional, not abstract)
-        """Learn from undamaged greyscale pictures; the default has nothing to learn."""
 
     def weights_sha256(self) -> str:
         """Hash of the weights that were fitted beforehand; empty for a method without any."""

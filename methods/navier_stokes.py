@@ -19,6 +19,10 @@ class NavierStokes(Method):
     family = "diffusion"
     radius: float = 3.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.radius < 1000:
+            raise ValueError(f"radius must be over 0 and under 1000 pixels, not {self.radius}")
+
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         return per_channel(self._fill, observation)

@@ -4,7 +4,8 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+import re
+import warnings
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -23,7 +24,7 @@ def method_classes() -> dict[str, type[Method]]:
     Raises
     ------
     InputError
-        If two methods bear one name, or an entry point cannot be loaded.
+        If two methods bear one name, or an entry point names no method.
     """
     package = importlib.import_module("inpaintbench.methods")
     found: dict[str, type[Method]] = {}
@@ -34,8 +35,9 @@ def method_classes() -> dict[str, type[Method]]:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             value = entry.load()
-        except Exception as error:  # a plug-in may fail in any way whatever
-            raise InputError(f"cannot load the method {entry.value}: {error}") from error
+        except Exception as error:  # somebody else's package may fail in any way whatever
+            warnings.warn(f"left out the method {entry.value}: {error}", stacklevel=2)
+            continue
         if not _is_method(value):
             raise InputError(f"the entry point {entry.value} is not a concrete Method class")
         _add(found, value)
@@ -82,25 +84,16 @@ def parse_method(text: str) -> Method:
     InputError
         If the method, a parameter or a value is unknown.
     """
-    name, *settings = text.strip().split(":")
-    for setting in settings:
-        if "=" not in setting:
-            raise InputError(f"method {text!r}: {setting!r} is not PARAMETER=VALUE")
-    return make_method(name, dict(setting.split("=", 1) for setting in settings))
-
-
-def make_method(name: str, parameters: Mapping[str, Parameter]) -> Method:
-    """Make a method from its name and parameters, with values converted to each field's type.
-
-    Raises
-    ------
-    InputError
-        If the method, a parameter or a value is unknown.
-    """
+    # A value may hold ":" itself, as in device=cuda:1, so only ":" before "word=" parts settings.
+    name, *settings = re.split(r":(?=\w+=)", text.strip())
+    if ":" in name:
+        name, rest = name.split(":", 1)
+        raise InputError(f"method {text!r}: {rest!r} is not PARAMETER=VALUE")
     method = find_method(name)
     defaults = method().parameters
     converted: dict[str, Parameter] = {}
-    for key, value in parameters.items():
+    for setting in settings:
+        key, value = setting.split("=", 1)
         if key not in defaults:
             known = ", ".join(defaults) or "none"
             raise InputError(f"method {name} has no parameter {key!r}; it has: {known}")
@@ -115,11 +108,11 @@ def make_method(name: str, parameters: Mapping[str, Parameter]) -> Method:
         raise InputError(f"method {name}: {error}") from error
 
 
-def _convert(value: Parameter, kind: type) -> Parameter:
+def _convert(value: str, kind: type) -> Parameter:
     if kind is bool:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        if str(value).lower() not in words:
+        if value.lower() not in words:
             raise ValueError
-        return words[str(value).lower()]
-    made: Parameter = kind(value)
-    return made
+        return words[value.lower()]
+    converted: Parameter = kind(value)
+    return converted

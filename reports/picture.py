@@ -36,7 +36,8 @@ def _evenly(length: int, count: int) -> NDArray[np.int64]:
 
 def read_picture(run: Run, what: str, case_id: str) -> NDArray[Any]:
     """Read what a run keeps of a case: "truth", "observed", "mask", or a method's label."""
-    path = run.path / "restorations" / what.replace("/", "_") / f"{case_id}.png"
+    room = "pictures" if what in ("truth", "observed", "mask") else "restorations"
+    path = run.path / room / what.replace("/", "_") / f"{case_id}.png"
     with Image.open(path) as picture:
         return np.asarray(picture)
 

@@ -134,10 +134,12 @@ class Run:
             text += f" (95 % interval {first['low']:.1f} to {first['high']:.1f})"
         if first["coverage"] < 1:
             text += f", though it restored only {first['coverage']:.0%} of the cases"
-        if len(board) == 1:
+        rivals = board[(board["coverage"] == 1) & (board["rank"] > 1)]
+        if not len(rivals):
             return text + "."
-        second = self.differences().iloc[0]
-        text += f". The runner-up {second['method']} is {second['difference']:.1f} higher"
+        rival = rivals.iloc[0]["method"]
+        second = self.differences().set_index("method").loc[rival]
+        text += f". The runner-up {rival} is {second['difference']:.1f} higher"
         if np.isnan(second["low"]):
             return text + "; one photograph alone cannot say how sure that is."
         text += f" ({second['low']:.1f} to {second['high']:.1f}): "
@@ -186,7 +188,7 @@ def compare(old: Run, new: Run) -> pd.DataFrame:
 
     Columns: `method`, `cases` (compared), `old`, `new` (mean MSE), `difference` (new less old) with
     its 95 % interval `low`, `high`, and `verdict`: "worse" or "better" beyond chance, or "same"; a
-    method that no longer restores a case is worse too.
+    method that no longer restores a case is worse too, and one that only `old` ran is "missing".
 
     Raises
     ------
@@ -204,13 +206,14 @@ def compare(old: Run, new: Run) -> pd.DataFrame:
     before, after = old.mse.loc[shared, methods], new.mse.loc[shared, methods]
     photographs = old.photographs[old.cases["case_id"].isin(shared).to_numpy()]
     paired = after - before
+    both = paired.notna()
     low, high = intervals(paired.to_numpy(), photographs)
     table = pd.DataFrame(
         {
             "method": methods,
-            "cases": paired.notna().sum().to_numpy(),
-            "old": before.mean().to_numpy(),
-            "new": after.mean().to_numpy(),
+            "cases": both.sum().to_numpy(),
+            "old": before.where(both).mean().to_numpy(),
+            "new": after.where(both).mean().to_numpy(),
             "difference": paired.mean().to_numpy(),
             "low": low,
             "high": high,
@@ -219,4 +222,6 @@ def compare(old: Run, new: Run) -> pd.DataFrame:
     lost = (before.notna() & after.isna()).any().to_numpy()
     worse, better = lost | (table["low"] > 0), table["high"] < 0
     table["verdict"] = np.select([worse, better], ["worse", "better"], "same")
-    return table
+    gone = [label for label in old.mse.columns if label not in new.mse.columns]
+    missing = pd.DataFrame({"method": gone, "cases": 0, "verdict": "missing"})
+    return pd.concat([table, missing], ignore_index=True)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,10 @@ class Misbehaves(Method):
     def misbehave(self, observation):
         shape = observation.image.shape
         match self.way:
+            case "sys.exit":
+                raise SystemExit(0)
+            case "timeout error":
+                raise TimeoutError("its own")
             case "raise":
                 raise RuntimeError("on purpose")
             case "exit":
@@ -52,14 +57,28 @@ class OtherTask(Method):
 
 
 class Spy(Method):
-    """Restores the truth if it can find it anywhere in what it is given."""
+    """Fails if it finds the truth, in what it is given or on disk beside the run."""
 
     name = "spy"
     family = "test"
+    folder: str = ""
 
     def restore(self, observation):
-        seen = [v for v in vars(observation).values() if isinstance(v, np.ndarray)]
-        hidden = [a[observation.mask] for a in seen if a.shape == observation.mask.shape]
         assert sorted(vars(observation)) == ["image", "mask"]
-        assert not hidden[0].any()
+        assert not observation.image[observation.mask].any()
+        pictures = [path for path in Path(self.folder).rglob("*.png") if "truth" in path.parts]
+        assert not pictures, pictures
         return observation.image
+
+
+class OneByOneOnly(Method):
+    """Restores a batch well, and fails at a single picture: the scoring never notices."""
+
+    name = "one-by-one-fails"
+    family = "test"
+
+    def restore(self, observation):
+        raise RuntimeError("only in batches")
+
+    def restore_batch(self, observations):
+        return [np.full(o.image.shape, 100.0) for o in observations]

@@ -209,6 +209,33 @@ def test_a_list_of_lists_of_lists_is_not_unfolded(tmp_path):
         assert len(str(refused.value)) < 500
 
 
+@pytest.mark.parametrize(
+    "name", [b"numpy\nndarray", b"_codecs\nencode", b"dill._dill\n_get_attr", b"builtins\nset"]
+)
+def test_the_file_cannot_change_our_functions(name):
+    before = loads(pickle.dumps(np.arange(3)))
+    with pytest.raises(InputError):
+        loads(b"c" + name + b"\n(N}S'__defaults__'\n(I1\nI2\nI3\ntstb.")
+    with pytest.raises(InputError):
+        loads(b"c" + name + b"\n(N}S'function'\nNstb.")
+    assert np.array_equal(loads(pickle.dumps(np.arange(3))), before)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x04})" + b"\x85" * 2_000_000 + b"Ns.",
+        b"\x80\x04\x8f()" + b"\x85" * 2_000_000 + b"\x90.",
+        b"\x80\x04()" + b"\x85" * 2_000_000 + b"\x91.",
+        b"c__builtin__\nset\n(]()" + b"\x85" * 2_000_000 + b"etR.",
+    ],
+    ids=["dict key", "set member", "frozenset member", "set call"],
+)
+def test_a_deep_tuple_does_not_overflow_the_stack(content):
+    with pytest.raises(InputError, match="refused"):
+        loads(content)
+
+
 def test_dills_getattr_works_on_nothing_but_allowed_modules(dill):
     with pytest.raises(InputError, match="refused"):
         loads(pickle.dumps(Attack(dill._get_attr, "text", "join")))
@@ -361,13 +388,18 @@ def test_score_refuses_what_does_not_match(predictions, targets, words):
         score(*arrays)
 
 
-def test_predictions_are_cut_where_the_crop_is():
+def test_predictions_are_cut_where_the_crop_is(tmp_path):
     content = good_testset()
-    observations = [
-        type("O", (), {"hidden_box": (slice(28, 33), slice(22, 29))}),
-    ]
-    (crop,) = predictions_from([content["images"][0] + 9], observations)
-    assert crop.tolist() == [[9] * 7] * 5
+    observations = read_testset(write(tmp_path / "t.pkl", content))
+    pictures = [np.arange(o.image.size).reshape(o.image.shape) for o in observations]
+    for crop, picture, size, center in zip(
+        predictions_from(pictures, observations),
+        pictures,
+        content["crop_sizes"],
+        content["crop_centers"],
+        strict=True,
+    ):
+        assert np.array_equal(crop, make_crop(picture, size, center)[2])
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path):

@@ -1,6 +1,7 @@
 """Reading photographs of every kind, and surviving what is none."""
 
 import io
+import os
 import shutil
 import zipfile
 
@@ -127,9 +128,10 @@ def test_cases_come_from_the_usable_files_alone(photographs):
     assert [name for name, _ in skipped.files] == ["broken.jpg"]
 
 
-def test_a_damaged_member_of_a_zip_is_skipped(photographs, tmp_path):
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member_of_a_zip_is_skipped(photographs, tmp_path, compression):
     path = tmp_path / "damaged.zip"
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         archive.write(photographs / "grey.png", "a.png")
         archive.write(photographs / "grey.png", "b.png")
     content = bytearray(path.read_bytes())
@@ -138,6 +140,38 @@ def test_a_damaged_member_of_a_zip_is_skipped(photographs, tmp_path):
     skipped = Skipped()
     assert [p.image_id for p in read_all(path, skipped)] == ["b.png"]
     assert [name for name, _ in skipped.files] == ["a.png"]
+
+
+def test_an_archive_with_a_broken_directory_is_an_input_error(photographs, tmp_path):
+    path = tmp_path / "broken.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(photographs / "grey.png", "a.png")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x09"))
+    with pytest.raises(InputError, match="cannot read the archive"):
+        photograph_files(str(path))
+
+
+def test_a_file_name_that_is_no_utf_8_is_read_all_the_same(tmp_path):
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.png", "wb") as file:
+        file.write(encoded(data.camera(), ".png"))
+    (case,) = draw_cases(str(tmp_path), 1, 0, Skipped())
+    assert case.image_id == "caf\\udce9.png"
+
+
+def test_an_8_bit_picture_with_16_in_its_size_is_read_by_pil():
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()[:120, :160]).convert("CMYK").save(buffer, "JPEG")
+    with Image.open(io.BytesIO(buffer.getvalue())) as picture:
+        assert np.array_equal(decode(buffer.getvalue()), np.asarray(picture.convert("L")))
+
+
+def test_no_photograph_is_used_twice_while_another_is_unused(tmp_path):
+    for number in range(24):
+        content = b"broken" if number % 4 == 0 else encoded(data.camera(), ".png")
+        (tmp_path / f"{number:02d}.png").write_bytes(content)
+    cases = draw_cases(str(tmp_path), 16, 0, Skipped())
+    assert len({case.image_id for case in cases}) == 16
 
 
 @pytest.mark.parametrize("content", [{}, {"a.txt": b""}, {"a.jpg": b"broken"}])

@@ -17,6 +17,7 @@ from inpaintbench.benchmarks.suite import Suite, read_suite, suite_names
 from inpaintbench.datasets import Case, InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import parse_method
+from inpaintbench.reports import load_run
 
 COLUMNS = (
     "method params family case_id status message mse mae psnr ssim edge_mse altered_known seconds"
@@ -53,9 +54,11 @@ def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
     ("way", "status", "words"),
     [
         ("raise", "error", "RuntimeError: on purpose"),
+        ("sys.exit", "error", "SystemExit: 0"),
+        ("timeout error", "error", "TimeoutError: its own"),
         ("exit", "crash", "exit code 3"),
         ("hang", "timeout", "--timeout"),
-        ("memory", "oom", "MemoryError"),
+        ("memory", "oom", "on purpose"),
         ("nan", "invalid", "not finite"),
         ("shape", "invalid", "shape (3, 3)"),
         ("text", "invalid", "returned str"),
@@ -83,8 +86,15 @@ def test_a_method_of_another_task_is_skipped_and_says_so(tmp_path):
 
 
 def test_methods_get_the_observation_and_nothing_else(tmp_path):
-    scores, _ = carried_out(tmp_path / "run", [plugins.Spy()])
+    scores, _ = carried_out(tmp_path / "run", [plugins.Spy(folder=str(tmp_path))])
     assert (scores["status"] == "ok").all(), scores["message"].unique()
+
+
+def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):
+    suite = small(25)  # one block: nothing is restored one by one
+    scores, _ = carried_out(tmp_path / "run", [plugins.OneByOneOnly()], suite=suite)
+    assert (scores["status"] == "ok").all()
+    assert load_run(tmp_path / "run").leaderboard()["ms"].isna().all()
 
 
 def test_a_run_has_the_fixed_files_and_columns(tmp_path):
@@ -99,8 +109,13 @@ def test_a_run_has_the_fixed_files_and_columns(tmp_path):
     assert (timings["seconds"] > 0).all()
     for case_id in cases["case_id"]:
         truth, observed, mask, restored = (
-            np.asarray(Image.open(folder / "restorations" / what / f"{case_id}.png"))
-            for what in ("truth", "observed", "mask", "telea:radius=2.0")
+            np.asarray(Image.open(folder / what / f"{case_id}.png"))
+            for what in (
+                "pictures/truth",
+                "pictures/observed",
+                "pictures/mask",
+                "restorations/telea:radius=2.0",
+            )
         )
         assert np.array_equal(restored[mask == 0], truth[mask == 0])
         assert not observed[mask == 255].any()
@@ -193,6 +208,13 @@ def test_scores_are_those_of_scikit_image(case):
     assert scores["mae"] == pytest.approx(np.mean(abs(difference)))
     difference[1:-1, 1:-1] = np.nan
     assert scores["edge_mse"] == pytest.approx(np.nanmean(difference**2))
+
+
+def test_16_bits_are_scored_in_the_units_of_8(case):
+    picture = np.where(case.mask, 200, case.truth).astype(np.uint8)
+    deep = replace(case, truth=case.truth.astype(np.uint16) * 257)
+    scores = score_picture(picture.astype(np.uint16) * 257, deep)
+    assert scores == pytest.approx(score_picture(picture, case), rel=1e-3)
 
 
 def test_a_perfect_restoration_scores_perfectly(case):

@@ -66,10 +66,10 @@ def make_crop(
     if not isinstance(image_array, np.ndarray) or image_array.ndim != 2:
         raise ValueError("image_array must be a 2-D numpy array")
     for name, values in (("crop_size", crop_size), ("crop_center", crop_center)):
-        if len(values) != 2:
-            raise ValueError(f"{name} must hold exactly 2 values, not {len(values)}")
-        if any(int(value) != value for value in values):
-            raise ValueError(f"{name} must hold whole numbers")
+        if np.shape(values) != (2,):
+            raise ValueError(f"{name} must hold exactly 2 values, not {values!r}")
+        if not all(float(value).is_integer() for value in values):
+            raise ValueError(f"{name} must hold whole numbers, not {values!r}")
     box = []
     sizes, centers = map(int, crop_size), map(int, crop_center)  # small numpy integers would wrap
     for axis, length, size, center in zip("XY", image_array.shape, sizes, centers, strict=True):
@@ -195,10 +195,10 @@ def draw_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> lis
         If not one photograph can be used.
     """
     files = photograph_files(where)
-    files.sort(key=lambda file: case_seed(suite_seed, file.image_id, -1))
     drawn = dict.fromkeys((file.image_id for file in files), 0)
     cases: list[Case] = []
     while len(cases) < count:
+        files.sort(key=lambda f: (drawn[f.image_id], case_seed(suite_seed, f.image_id, -1)))
         share, extra = divmod(count - len(cases), len(files))
         wanted = {f.image_id: share + (place < extra) for place, f in enumerate(files)}
         already = len(skipped)

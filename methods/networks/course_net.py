@@ -8,11 +8,12 @@ from torch import Tensor, nn
 class CourseNet(nn.Module):
     """Two hidden 7x7 convolutions of 32 kernels with ReLU, and a linear 7x7 convolution.
 
-    As published: image and mask as channels, each picture standardised by its mean and standard
-    deviation. Mended: these are taken over the known pixels alone, where the original counted the
-    zeros of the hole in, and the hole is then set to that mean. Each output pixel sees 19x19 input
-    pixels, so the middle of a hole over 17 pixels wide is out of reach of everything known: that is
-    the published design's own limit, and is kept.
+    As published: image and mask as channels, standardised by mean and standard deviation (here of
+    the 64x64 window, where the original took the whole picture). Mended: these are taken over the
+    known pixels alone, where the original counted the zeros of the hole in, and the hole is then
+    set to that mean. Each output pixel sees 19x19 input pixels, so the middle of a hole over 17
+    pixels wide is out of reach of everything known: that is the published design's own limit, and
+    is kept.
     """
 
     def __init__(self) -> None:

@@ -51,7 +51,8 @@ def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], l
             held_out = [False] * (len(pictures) - 1) + [True]
         for (_, picture), held in zip(pictures, held_out, strict=True):
             (validation if held else training).append(picture)
-    return training, validation
+    step = -(-len(validation) // MOST_VALIDATION)  # evenly over all sources
+    return training, validation[::step]
 
 
 def _reduced(photograph: Photograph) -> Array:
@@ -84,8 +85,8 @@ class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.shares = sides / sides[-1]
 
     def __len__(self) -> int:
-        """Count the crops of a validation set (a training set has no end)."""
-        return min(len(self.pictures), MOST_VALIDATION)
+        """Count the crops of a validation set; a training set has no end, its sampler decides."""
+        return len(self.pictures)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw one crop."""

@@ -103,7 +103,8 @@ class NetworkMethod(Method):
         total = torch.zeros_like(image)
         ways = [(flip, swap) for flip in ((), (2,), (3,), (2, 3)) for swap in (False, True)]
         ways = ways if self.symmetries else ways[:1]
-        with torch.inference_mode():
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.inference_mode(), exact:
             for flip, swap in ways:
                 turned = [
                     t.flip(flip).transpose(2, 3) if swap else t.flip(flip) for t in (image, mask)

@@ -21,11 +21,11 @@ import lightning
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.files import make_folder, written_whole
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.networks.crops import Crops, EpochSampler, read_split
 from inpaintbench.methods.networks.network_method import NetworkMethod, choose_device
@@ -59,9 +59,10 @@ def challenge_loss(restored: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 class Trainee(lightning.LightningModule):
     """A network with its loss, schedule and history, as lightning trains it."""
 
-    def __init__(self, network: nn.Module, settings: Settings, folder: Path) -> None:
+    def __init__(self, method: type[NetworkMethod], settings: Settings, folder: Path) -> None:
         super().__init__()
-        self.network = network
+        self.method = method.name
+        self.network = channels_last(method.build())
         self.settings = settings
         self.folder = folder
         self.history: list[dict[str, float]] = []
@@ -136,6 +137,7 @@ class Trainee(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what lightning does not know of."""
+        checkpoint["method"] = self.method
         checkpoint["history"] = self.history
         checkpoint["seconds"] = self.seconds
 
@@ -182,6 +184,9 @@ def train(
     if last.exists() != resume:
         hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
         raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
+    make_folder(folder)
+    if resume:
+        _check_checkpoint(last, method.name)
     lightning.seed_everything(settings.seed, verbose=False)
     skipped = Skipped()
     training, validation = read_split(images, skipped)
@@ -189,13 +194,13 @@ def train(
         print(f"skipped {name}: {reason}")
     counts = f"{len(training)} photographs to train on, {len(validation)} held out"
     print(f"{counts}, {len(skipped)} files skipped", flush=True)
-    trainee = Trainee(channels_last(method.build()), settings, folder)
+    trainee = Trainee(method, settings, folder)
     checkpoints = ModelCheckpoint(
         folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
     )
     trainer = lightning.Trainer(
         accelerator="gpu" if device.startswith("cuda") else "cpu",
-        devices=1,
+        devices=[torch.device(device).index or 0] if device.startswith("cuda") else 1,
         precision="bf16-mixed" if _fast_bfloat16(device) else "32-true",
         max_epochs=-1,
         gradient_clip_val=settings.gradient_norm,
@@ -222,6 +227,16 @@ def train(
     card = _card(method, images, trainee, len(training), len(held_out))
     save_weights(trainee.network, folder / f"{method.name}.safetensors", card)
     return card
+
+
+def _check_checkpoint(path: Path, name: str) -> None:
+    """Raise an `InputError` where a checkpoint is damaged or belongs to another network."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=False).get("method")
+    except Exception as error:  # a damaged file may fail in any way whatever
+        raise InputError(f"{path} is damaged: {error}; train anew in another --out") from error
+    if found != name:
+        raise InputError(f"{path} is of the network {found}, not {name}; choose another --out")
 
 
 def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
