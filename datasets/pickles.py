@@ -26,6 +26,10 @@ NUMPY_MODULES = frozenset(
 )
 
 
+class _Refused(pickle.UnpicklingError):
+    """The file asks for something that is not on the allow-list."""
+
+
 def _short(value: Any) -> str:
     """Name a value from the file without repeating all of it: it may be endless."""
     return repr(value[:60]) if isinstance(value, str) else f"a {type(value).__name__}"
@@ -35,7 +39,7 @@ def _plain(members: Any) -> Any:
     """Check that dict keys or set members are plain values."""
     for member in members:
         if not isinstance(member, str | bytes | int | float | complex | None):
-            raise pickle.UnpicklingError(f"refused {_short(member)} as a dict key or set member")
+            raise _Refused(f"refused {_short(member)} as a dict key or set member")
     return members
 
 
@@ -51,7 +55,7 @@ class _Function:
         return self.function(*arguments)
 
     def __setstate__(self, _state: Any) -> None:
-        raise pickle.UnpicklingError("refused to change a function")
+        raise _Refused("refused to change a function")
 
 
 class _Dtype:
@@ -63,12 +67,12 @@ class _Dtype:
         except TypeError:
             self.real = None
         if self.real is None or self.real.kind not in "biufc":
-            raise pickle.UnpicklingError(f"refused the dtype {_short(code)}: only numbers are read")
+            raise _Refused(f"refused the dtype {_short(code)}: only numbers are read")
 
     def __setstate__(self, state: Any) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
         if order not in ("<", ">", "|", "=") or self.real is None:
-            raise pickle.UnpicklingError("refused a dtype with unknown state")
+            raise _Refused("refused a dtype with unknown state")
         self.real = self.real.newbyteorder(order)
 
 
@@ -82,22 +86,22 @@ class _Array:
         try:
             _version, shape, dtype, fortran, data = state
         except (TypeError, ValueError):
-            raise pickle.UnpicklingError("refused an array with unknown state") from None
+            raise _Refused("refused an array with unknown state") from None
         self.array = _from_bytes(data, dtype, shape, "F" if fortran else "C").array
 
 
 def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
     """Build an array from its bytes, whose number must be exactly what shape and dtype need."""
     if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-        raise pickle.UnpicklingError("refused an array that is not made of plain bytes")
+        raise _Refused("refused an array that is not made of plain bytes")
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise pickle.UnpicklingError(f"refused an array of shape {_short(shape)}")
+        raise _Refused(f"refused an array of shape {_short(shape)}")
     if order not in ("C", "F"):
-        raise pickle.UnpicklingError(f"refused an array of order {_short(order)}")
+        raise _Refused(f"refused an array of order {_short(order)}")
     try:
         built = np.frombuffer(bytes(data), dtype.real).reshape(shape, order=order)
     except ValueError as error:
-        raise pickle.UnpicklingError(f"array of shape {shape}: {error}") from None
+        raise _Refused(f"array of shape {shape}: {error}") from None
     result = _Array()
     result.array = built.astype(built.dtype.newbyteorder("="))
     return result
@@ -115,7 +119,7 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """Stand-in for `_codecs.encode`, by which old protocols store bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("refused to encode anything but latin1 text")
+        raise _Refused("refused to encode anything but latin1 text")
     return text.encode("latin1")
 
 
@@ -134,19 +138,17 @@ class _Module:
 
     def __init__(self, name: Any) -> None:
         if name not in NUMPY_MODULES:
-            raise pickle.UnpicklingError(f"refused to import the module {_short(name)}")
+            raise _Refused(f"refused to import the module {_short(name)}")
         self.name = name
 
     def __setstate__(self, _state: Any) -> None:
-        raise pickle.UnpicklingError("refused to change a module")
+        raise _Refused("refused to change a module")
 
 
 def _attribute(module: Any, name: Any) -> Any:
     """Stand-in for dill's getattr: only on the modules above, only names of the allow-list."""
     if not isinstance(module, _Module):
-        raise pickle.UnpicklingError(
-            f"refused the attribute {_short(name)} of {type(module).__name__}"
-        )
+        raise _Refused(f"refused the attribute {_short(name)} of {type(module).__name__}")
     return _allowed(module.name, name)
 
 
@@ -175,7 +177,7 @@ def _allowed(module: str, name: str) -> Any:
     try:
         return ALLOWED[module, name]
     except (KeyError, TypeError):
-        raise pickle.UnpicklingError(
+        raise _Refused(
             f"refused {module}.{name}: only numpy arrays, numbers, strings and containers are read"
         ) from None
 
@@ -264,7 +266,7 @@ def loads(data: bytes, name: str = "pickle") -> Any:
     """
     try:
         return _unwrap(_Unpickler(io.BytesIO(data)).load(), {})
-    except pickle.UnpicklingError as error:
+    except _Refused as error:
         raise InputError(f"{name}: {error}") from None
     except Exception as error:  # a damaged pickle may fail in any way whatever
         what = type(error).__name__

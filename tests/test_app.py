@@ -190,7 +190,7 @@ CUT = pickle.dumps({"images": [UINT8]})[:-20]
 FLOATS = [np.zeros((70, 93))]
 MISTAKES = {
     "os.system": (lambda f: bad_pickle(f, SYSTEM), "refused os.system"),
-    "truncated": (lambda f: bad_pickle(f, CUT), "pickle data was truncated"),
+    "truncated": (lambda f: bad_pickle(f, CUT), "bad.pkl: not a complete pickle"),
     "no crop_sizes": (lambda f: bad_testset(f, crop_sizes=None), "has no crop_sizes"),
     "float image": (lambda f: bad_testset(f, images=FLOATS), "index 0: the image is float64"),
     "even crop": (lambda f: bad_testset(f, crop_sizes=[(4, 5)]), "index 0: .*must be odd"),
