@@ -101,7 +101,7 @@ def _notices(skipped: Skipped, strange: Sequence[str]) -> Iterator[str]:
     for name, reason in skipped.files:
         yield f"skipped {name}: {reason}"
     if skipped.files:
-        yield f"{len(skipped)} files were skipped"
+        yield f"skipped {len(skipped)} files in all"
     if strange:
         yield f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}"
 

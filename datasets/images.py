@@ -164,6 +164,8 @@ class PhotographFile:
         """
         try:
             pixels = self.load()
+        except ValueError:
+            raise
         except Exception as error:  # a damaged file or archive may fail in any way whatever
             raise ValueError(f"cannot be read: {error}") from error
         if min(pixels.shape) < smallest:

@@ -113,7 +113,7 @@ def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
     )
     assert made.returncode == 0, made.stderr
     assert "skipped bad.png" in made.stderr
-    assert "1 files were skipped" in made.stderr
+    assert "skipped 1 files in all" in made.stderr
     stored = json.loads((tmp_path / "r" / "environment.json").read_text())
     assert list(stored["skipped_files"]) == ["bad.png"]
 
