@@ -26,6 +26,7 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, write_json, write_parquet, write_picture
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
+from inpaintbench.reports.picture import picture_path
 
 BLOCK = 25  # cases that a worker gets at a time
 TIMED_CASES = 10  # of the timing pass, evenly over the suite
@@ -120,7 +121,7 @@ def _keep_cases(cases: Sequence[Case], folder: Path) -> None:
         mask = case.mask.astype(np.uint8) * 255
         pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
         for what, pixels in pictures.items():
-            write_picture(pixels, folder / "pictures" / what / f"{case.case_id}.png")
+            write_picture(pixels, picture_path(folder, "pictures", what, case.case_id))
 
 
 def _score_all(
@@ -236,7 +237,7 @@ def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str
             status, message = "invalid", str(error)
         else:
             scores = score_picture(picture, case) | {"altered_known": altered}
-            write_picture(picture, picture_path(folder, method.label, case.case_id))
+            write_picture(picture, picture_path(folder, "restorations", method.label, case.case_id))
     columns = ("mse", "mae", "psnr", "ssim", "edge_mse", "altered_known")
     return {
         "method": method.name,
@@ -249,11 +250,6 @@ def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str
         **{column: scores.get(column, float("nan")) for column in columns},
         "seconds": outcome.seconds,  # on average over its block
     }
-
-
-def picture_path(folder: Path, label: str, case_id: str) -> Path:
-    """Where a run keeps a restored picture; "/" in a label (a path) becomes "_"."""
-    return folder / "restorations" / label.replace("/", "_") / f"{case_id}.png"
 
 
 def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -> pd.DataFrame:
@@ -270,7 +266,7 @@ def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -
             arguments = [method, observations, TIMING_REPEATS, TIMING_SECONDS]
             try:
                 times = pool.schedule(time_method, args=arguments, timeout=longest).result()
-            except Exception:
+            except Exception:  # whatever it was: the scores are what counts, and stand
                 continue
             rows += [
                 {"method": method.name, "label": method.label, "kind": kind, "seconds": seconds}

@@ -12,6 +12,14 @@ Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 
+def bounding_box(mask: Mask) -> tuple[slice, slice]:
+    """Find the smallest rectangle that holds every `True` of a mask (empty if there is none)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What a method may see of a case.
@@ -30,10 +38,7 @@ class Observation:
     @property
     def hidden_box(self) -> tuple[slice, slice]:
         """The smallest rectangle that holds every hidden pixel (empty if there is none)."""
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
-        if not rows.size:
-            return slice(0, 0), slice(0, 0)
-        return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return bounding_box(self.mask)
 
 
 @dataclass(frozen=True, eq=False)

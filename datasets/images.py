@@ -110,9 +110,8 @@ def decode(data: bytes) -> Array:
     """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # twice that is an error
+            # Twice the size that PIL warns of is an error, and stays one.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             deep_colour = any(";16" in str(tile[3]) for tile in picture.tile)
             picture.load()
             if picture.mode in ("I;16", "I;16L", "I;16B", "I"):

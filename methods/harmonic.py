@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.method import Method, per_channel
 
 
@@ -33,17 +33,16 @@ class Harmonic(Method):
 def harmonic_fill(image: Array, mask: Mask) -> NDArray[np.float64]:
     """Fill the hidden pixels of an `(H, W)` image; at least one pixel must be known."""
     filled = image.astype(np.float64)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
+    rows, columns = box = bounding_box(mask)
+    height, width = int(rows.stop - rows.start), int(columns.stop - columns.start)
+    if not height:
         return filled
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    height, width = int(bottom - top), int(right - left)
-    inside = top > 0 and left > 0 and bottom < mask.shape[0] and right < mask.shape[1]
-    if inside and height * width <= 32 * 32 and mask[top:bottom, left:right].all():
-        ring = [filled[top - 1, left:right], filled[bottom, left:right]]
-        ring += [filled[top:bottom, left - 1], filled[top:bottom, right]]
+    inside = all(side.start > 0 and side.stop < n for side, n in zip(box, mask.shape, strict=True))
+    if inside and height * width <= 32 * 32 and mask[box].all():
+        ring = [filled[rows.start - 1, columns], filled[rows.stop, columns]]
+        ring += [filled[rows, columns.start - 1], filled[rows, columns.stop]]
         hole = _rectangle_operator(height, width) @ np.concatenate(ring)
-        filled[top:bottom, left:right] = hole.reshape(height, width)
+        filled[box] = hole.reshape(height, width)
         return filled
     system, boundary = _laplace_system(mask)
     filled[mask] = splu(system).solve(boundary @ filled.ravel())

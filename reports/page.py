@@ -221,8 +221,8 @@ def gallery(run: Run) -> list[GalleryCase]:
 def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:
     case = run.cases.set_index("case_id").loc[case_id]
     window = hole_window(run, case_id)
-    truth = read_picture(run, "truth", case_id)[window]
-    observed = read_picture(run, "observed", case_id)
+    truth = read_picture(run, "pictures", "truth", case_id)[window]
+    observed = read_picture(run, "pictures", "observed", case_id)
     tiles = [
         Tile("observed", "the hole is black", _address(_eight_bits(observed))),
         Tile("truth", "", _address(_eight_bits(truth))),
@@ -232,7 +232,7 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
         if np.isnan(mse):
             tiles.append(Tile(label, "failed", ""))
             continue
-        restored = read_picture(run, label, case_id)[window]
+        restored = read_picture(run, "restorations", label, case_id)[window]
         error = _address(_error_picture(restored, truth))
         tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
     description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)

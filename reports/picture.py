@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from inpaintbench.datasets.cases import bounding_box
 from inpaintbench.datasets.files import written_whole
 from inpaintbench.reports.tables import Run
 
@@ -34,20 +35,29 @@ def _evenly(length: int, count: int) -> NDArray[np.int64]:
     return np.linspace(0, length - 1, min(count, length)).round().astype(np.int64)
 
 
-def read_picture(run: Run, what: str, case_id: str) -> NDArray[Any]:
-    """Read what a run keeps of a case: "truth", "observed", "mask", or a method's label."""
-    room = "pictures" if what in ("truth", "observed", "mask") else "restorations"
-    path = run.path / room / what.replace("/", "_") / f"{case_id}.png"
-    with Image.open(path) as picture:
+def picture_path(run: Path, room: str, what: str, case_id: str) -> Path:
+    """Where a run keeps a picture of a case; "/" in a method's label (a path) becomes "_".
+
+    Parameters
+    ----------
+    run : the run's folder
+    room : "pictures" for the case's own "truth", "observed" and "mask"; "restorations" for what a
+        method painted, by its label
+    """
+    return run / room / what.replace("/", "_") / f"{case_id}.png"
+
+
+def read_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any]:
+    """Read a picture that a run keeps of a case, see `picture_path`."""
+    with Image.open(picture_path(run.path, room, what, case_id)) as picture:
         return np.asarray(picture)
 
 
 def hole_window(run: Run, case_id: str) -> tuple[slice, slice]:
     """Find the part of a picture that shows its hidden pixels and `MARGIN` pixels around them."""
-    mask = read_picture(run, "mask", case_id)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, left = max(rows[0] - MARGIN, 0), max(columns[0] - MARGIN, 0)
-    return slice(top, rows[-1] + 1 + MARGIN), slice(left, columns[-1] + 1 + MARGIN)
+    box = bounding_box(read_picture(run, "pictures", "mask", case_id) > 0)
+    rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in box)
+    return rows, columns
 
 
 def write_contact_sheet(run: Run, path: Path) -> None:
@@ -55,31 +65,24 @@ def write_contact_sheet(run: Run, path: Path) -> None:
     from matplotlib.figure import Figure
 
     cases = one_case_a_photograph(run, ROWS)
-    columns = ["observed", "truth", *run.leaderboard()["method"]]
+    columns = [("pictures", "observed"), ("pictures", "truth")]
+    columns += [("restorations", label) for label in run.leaderboard()["method"]]
     figure = Figure(figsize=(1.25 * len(columns), 1.42 * max(len(cases), 1)), layout="constrained")
     axes = figure.subplots(max(len(cases), 1), len(columns), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, column in zip(axes[0], columns, strict=True):
-        ax.set_title(column.replace(":", "\n"), fontsize=8)
+    for ax, (_, name) in zip(axes[0], columns, strict=True):
+        ax.set_title(name.replace(":", "\n"), fontsize=8)
+    below = {"x": 0.5, "y": -0.02, "fontsize": 7, "ha": "center", "va": "top"}
     for row, case_id in zip(axes, cases, strict=False):
         window = hole_window(run, case_id)
-        truth = read_picture(run, "truth", case_id)[window]
-        for ax, column in zip(row, columns, strict=True):
-            mse = run.mse[column][case_id] if column in run.mse else None
+        for ax, (room, name) in zip(row, columns, strict=True):
+            mse = run.mse[name][case_id] if room == "restorations" else None
             if mse is not None and np.isnan(mse):
                 continue
-            shown = read_picture(run, column, case_id)[window]
-            ax.imshow(shown, cmap="gray", vmin=0, vmax=np.iinfo(truth.dtype).max)
+            shown = read_picture(run, room, name, case_id)[window]
+            ax.imshow(shown, cmap="gray", vmin=0, vmax=np.iinfo(shown.dtype).max)
             if mse is not None:
-                ax.text(
-                    0.5,
-                    -0.02,
-                    f"{mse:.0f}",
-                    fontsize=7,
-                    ha="center",
-                    va="top",
-                    transform=ax.transAxes,
-                )
+                ax.text(s=f"{mse:.0f}", transform=ax.transAxes, **below)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110)

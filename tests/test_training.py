@@ -79,6 +79,14 @@ def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_
         train(find_method("course-cnn"), ["skimage"], tmp_path, short(5), resume=True)
 
 
+def test_a_strangers_checkpoint_runs_nothing(tmp_path):
+    program = b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "pwned").encode()
+    (tmp_path / "last.ckpt").write_bytes(program)
+    with pytest.raises(InputError, match="is damaged"):
+        train(find_method("cnn"), ["skimage"], tmp_path, short(5), resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
 def test_training_goes_on_after_a_kill(tmp_path):
     command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "course-cnn"]
     command += ["--images", "skimage", "--epoch", "128", "--workers", "0", "--out", str(tmp_path)]

@@ -220,9 +220,9 @@ def train(
         DataLoader(shown, sampler=EpochSampler(settings.epoch_crops), drop_last=True, **workers),
         DataLoader(held_out, settings.batch),
         ckpt_path=last if resume else None,
-        weights_only=False,  # our own checkpoint, with the history in it
+        weights_only=True,  # nothing but tensors, numbers and containers
     )
-    state = torch.load(best, map_location="cpu", weights_only=False)["state_dict"]
+    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
     trainee.load_state_dict(state)
     card = _card(method, images, trainee, len(training), len(held_out))
     save_weights(trainee.network, folder / f"{method.name}.safetensors", card)
@@ -232,7 +232,7 @@ def train(
 def _check_checkpoint(path: Path, name: str) -> None:
     """Raise an `InputError` where a checkpoint is damaged or belongs to another network."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=False).get("method")
+        found = torch.load(path, map_location="cpu", weights_only=True).get("method")
     except Exception as error:  # a damaged file may fail in any way whatever
         raise InputError(f"{path} is damaged: {error}; train anew in another --out") from error
     if found != name:
