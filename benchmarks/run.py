@@ -142,8 +142,9 @@ def _score_all(
             progress(method.label, len(cases))
     able = [method for method in methods if task in method.tasks]
     observations = [case.observation for case in cases]
+    photographs = [case.image_id for case in cases]
     with worker_pool(jobs) as pool:
-        for method, first, outcomes in restore_all(pool, able, observations, timeout):
+        for method, first, outcomes in restore_all(pool, able, observations, photographs, timeout):
             block = cases[first : first + len(outcomes)]
             rows += [_row(method, c, o, folder) for c, o in zip(block, outcomes, strict=True)]
             progress(method.label, len(block))
@@ -183,30 +184,51 @@ def restore_all(
     pool: ProcessPool,
     methods: Sequence[Method],
     observations: Sequence[Observation],
+    photographs: Sequence[str],
     timeout: float,
 ) -> Iterator[tuple[Method, int, list[Outcome]]]:
     """Restore observations in blocks, in worker processes.
+
+    `photographs` says for each observation what it was cut from: a method that looks around sees,
+    for every block, only what was cut from others.
 
     Yields
     ------
     method, first, outcomes
         For every block of every method: the outcomes of observation number `first` and on.
     """
-    blocks = [(k, observations[k : k + BLOCK]) for k in range(0, len(observations), BLOCK)]
-    waiting = deque((m, k, b, _send(pool, m, b, timeout)) for m in methods for k, b in blocks)
+
+    def send(method: Method, block: slice) -> "ProcessFuture[Any]":
+        others: list[Observation] = []
+        if method.looks_around:
+            own = set(photographs[block])
+            others = [o for o, p in zip(observations, photographs, strict=True) if p not in own]
+        arguments = [method, observations[block], others]
+        seconds = timeout * (block.stop - block.start)
+        return pool.schedule(restore_block, args=arguments, timeout=seconds)
+
+    blocks = {m: _blocks(photographs, m.looks_around) for m in methods}
+    waiting = deque((m, b, send(m, b)) for m in methods for b in blocks[m])
     while waiting:
-        method, first, block, future = waiting.popleft()  # so that its pictures can be forgotten
-        outcomes = _receive(future, len(block))
-        if len(block) > 1 and outcomes[0].status != "ok":
-            single = [_send(pool, method, [observation], timeout) for observation in block]
+        method, block, future = waiting.popleft()  # so that its pictures can be forgotten
+        count = block.stop - block.start
+        outcomes = _receive(future, count)
+        if count > 1 and outcomes[0].status != "ok":
+            single = [send(method, slice(k, k + 1)) for k in range(block.start, block.stop)]
             outcomes = [_receive(one, 1)[0] for one in single]
-        yield method, first, outcomes
+        yield method, block.start, outcomes
 
 
-def _send(
-    pool: ProcessPool, method: Method, block: Sequence[Observation], timeout: float
-) -> "ProcessFuture[Any]":
-    return pool.schedule(restore_block, args=[method, block], timeout=timeout * len(block))
+def _blocks(photographs: Sequence[str], apart: bool) -> list[slice]:
+    """Cut the observations into blocks; `apart`: of one photograph each."""
+    blocks = []
+    start = 0
+    for stop in range(1, len(photographs) + 1):
+        full = stop - start == BLOCK or stop == len(photographs)
+        if full or (apart and photographs[stop] != photographs[start]):
+            blocks.append(slice(start, stop))
+            start = stop
+    return blocks
 
 
 def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
@@ -259,11 +281,13 @@ def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -
     """
     places = np.linspace(0, len(cases) - 1, min(TIMED_CASES, len(cases))).round().astype(int)
     observations = [cases[place].observation for place in places]
+    others = [case.observation for case in cases]  # no restoration is kept: they give nothing away
     rows: list[dict[str, Any]] = []
     longest = timeout * (2 * len(observations) + 1) + TIMING_SECONDS * 2
     with worker_pool(1) as pool:
         for method in methods:
-            arguments = [method, observations, TIMING_REPEATS, TIMING_SECONDS]
+            seen = others if method.looks_around else []
+            arguments = [method, observations, seen, TIMING_REPEATS, TIMING_SECONDS]
             try:
                 times = pool.schedule(time_method, args=arguments, timeout=longest).result()
             except Exception:  # whatever it was: the scores are what counts, and stand

@@ -75,8 +75,9 @@ def write_submission(
     make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
     restored = []
+    pictures = [str(index) for index in range(len(observations))]  # each a photograph of its own
     with worker_pool(jobs) as pool:
-        for _, first, outcomes in restore_all(pool, [method], observations, timeout):
+        for _, first, outcomes in restore_all(pool, [method], observations, pictures, timeout):
             for index, outcome in enumerate(outcomes, first):
                 if outcome.status != "ok":
                     what = f"{outcome.status}: {outcome.message}"

@@ -64,10 +64,17 @@ def _guarded() -> Iterator[None]:
         raise MethodFailed(message) from None
 
 
-def restore_block(method: Method, observations: Sequence[Observation]) -> tuple[list[Any], float]:
-    """Restore a block of cases: what the method returned for each, and the seconds it took."""
+def restore_block(
+    method: Method, observations: Sequence[Observation], others: Sequence[Observation]
+) -> tuple[list[Any], float]:
+    """Restore a block of cases: what the method returned for each, and the seconds it took.
+
+    A method that looks around gets the others first; any other method gets none.
+    """
     with _guarded():
         start = time.perf_counter()
+        if method.looks_around:
+            method.look_around(others)
         restored = list(method.restore_batch(observations))
         seconds = time.perf_counter() - start
     if len(restored) != len(observations):
@@ -76,7 +83,11 @@ def restore_block(method: Method, observations: Sequence[Observation]) -> tuple[
 
 
 def time_method(
-    method: Method, observations: Sequence[Observation], repeats: int, budget: float
+    method: Method,
+    observations: Sequence[Observation],
+    others: Sequence[Observation],
+    repeats: int,
+    budget: float,
 ) -> dict[str, list[float]]:
     """Time a method in this process.
 
@@ -91,6 +102,8 @@ def time_method(
     """
     with _guarded():
         begin = time.perf_counter()
+        if method.looks_around:
+            method.look_around(others)
         method.restore(observations[0])
         first = time.perf_counter() - begin
         single: list[float] = []

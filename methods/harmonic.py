@@ -1,5 +1,6 @@
 """Harmonic inpainting: the membrane stretched over the hole."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -8,7 +9,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
-from inpaintbench.methods.method import Method, per_channel
+from inpaintbench.methods.method import Method
+from inpaintbench.methods.rectangles import LARGEST, fill_rectangles
 
 
 class Harmonic(Method):
@@ -27,7 +29,11 @@ class Harmonic(Method):
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
-        return per_channel(harmonic_fill, observation)
+        return self.restore_batch([observation])[0]
+
+    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore several pictures, those with a hole of one shape by one matrix product."""
+        return fill_rectangles(observations, 1, _rectangle_operator, harmonic_fill)
 
 
 def harmonic_fill(image: Array, mask: Mask) -> NDArray[np.float64]:
@@ -38,10 +44,9 @@ def harmonic_fill(image: Array, mask: Mask) -> NDArray[np.float64]:
     if not height:
         return filled
     inside = all(side.start > 0 and side.stop < n for side, n in zip(box, mask.shape, strict=True))
-    if inside and height * width <= 32 * 32 and mask[box].all():
-        ring = [filled[rows.start - 1, columns], filled[rows.stop, columns]]
-        ring += [filled[rows, columns.start - 1], filled[rows, columns.stop]]
-        hole = _rectangle_operator(height, width) @ np.concatenate(ring)
+    if inside and max(height, width) <= LARGEST and mask[box].all():
+        around = (slice(rows.start - 1, rows.stop + 1), slice(columns.start - 1, columns.stop + 1))
+        hole = _rectangle_operator(height, width) @ filled[around][~mask[around]]
         filled[box] = hole.reshape(height, width)
         return filled
     system, boundary = _laplace_system(mask)
@@ -51,13 +56,10 @@ def harmonic_fill(image: Array, mask: Mask) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=128)
 def _rectangle_operator(height: int, width: int) -> NDArray[np.float64]:
-    """Matrix from the ring of a rectangle (top, bottom, left, right side) to its pixels."""
-    mask = np.zeros((height + 2, width + 2), bool)
-    mask[1:-1, 1:-1] = True
-    number = np.arange(mask.size).reshape(mask.shape)
-    sides = (number[0, 1:-1], number[-1, 1:-1], number[1:-1, 0], number[1:-1, -1])
+    """Matrix from the frame around a rectangle, one pixel wide, to its pixels."""
+    mask = np.pad(np.ones((height, width), bool), 1)
     system, boundary = _laplace_system(mask)
-    return np.asarray(splu(system).solve(boundary[:, np.concatenate(sides)].toarray()))
+    return np.asarray(splu(system).solve(boundary[:, np.flatnonzero(~mask)].toarray()))
 
 
 def _laplace_system(mask: Mask) -> tuple[sparse.csc_array, sparse.csc_array]:

@@ -72,9 +72,22 @@ class Method(ABC):
         """Restore several pictures, also of different sizes; override where a batch is faster."""
         return [self.restore(observation) for observation in observations]
 
+    def look_around(self, others: Sequence[Observation]) -> None:  # noqa: B027  (a hook)
+        """Receive the other pictures of the test set, before the call that restores some.
+
+        Only a method whose parameter `search` is "set" gets them, anew for every picture to
+        restore; their hidden pixels are hidden as ever. A suite may cut several cases from one
+        photograph, which would show each other's hidden pixels: those are not among them.
+        """
+
     def weights_sha256(self) -> str:
         """Hash of the weights that were fitted beforehand; empty for a method without any."""
         return ""
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it wants to see the other pictures of the test set."""
+        return self.parameters.get("search") == "set"
 
     @property
     def parameters(self) -> dict[str, Any]:

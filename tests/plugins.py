@@ -82,3 +82,23 @@ class OneByOneOnly(Method):
 
     def restore_batch(self, observations):
         return [np.full(o.image.shape, 100.0) for o in observations]
+
+
+class LooksAround(Method):
+    """Paints how many other pictures it was shown; fails if one is of its own photograph.
+
+    For single-coloured photographs: the colour tells what was cut from which.
+    """
+
+    name = "looks-around"
+    family = "test"
+    search: str = "set"
+
+    def look_around(self, others):
+        assert all(not o.image[o.mask].any() for o in others)
+        self.others = [o.image[0, 0] for o in others]
+
+    def restore(self, observation):
+        others = getattr(self, "others", [])
+        assert observation.image[0, 0] not in others, "shown its own photograph"
+        return np.full(observation.image.shape, float(len(others)))

@@ -90,6 +90,25 @@ def test_methods_get_the_observation_and_nothing_else(tmp_path):
     assert (scores["status"] == "ok").all(), scores["message"].unique()
 
 
+def test_a_method_that_looks_around_sees_all_that_was_cut_from_other_photographs(tmp_path):
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for level in (50, 100, 150):
+        Image.fromarray(np.full((90, 120), level, np.uint8)).save(photographs / f"{level}.png")
+    suite = small(10, images=str(photographs))
+    methods = [plugins.LooksAround(), plugins.LooksAround(search="picture")]
+    scores, _ = carried_out(tmp_path / "run", methods, 2, suite)
+    assert (scores["status"] == "ok").all(), scores["message"].unique()
+    cases = pd.read_parquet(tmp_path / "run" / "cases.parquet").set_index("case_id")
+    own = cases.groupby("image_id")["sha256"].transform("size")
+    level = cases["image_id"].str.extract(r"(\d+)\.png")[0].astype(int)
+    for label, shown in (("looks-around", 10 - own), ("looks-around:search=picture", own * 0)):
+        found = scores[scores["label"] == label].set_index("case_id")["mse"]
+        pd.testing.assert_series_equal(
+            found.sort_index(), ((level - shown) ** 2.0).sort_index(), check_names=False
+        )
+
+
 def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):
     suite = small(25)  # one block: nothing is restored one by one
     scores, _ = carried_out(tmp_path / "run", [plugins.OneByOneOnly()], suite=suite)
