@@ -323,9 +323,10 @@ def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Ad
 
 def _print_run(console: "Console", finished: "Run", page: Path) -> None:
     """Print leaderboard, failures, verdict and the page's place."""
-    from inpaintbench.reports.page import leaderboard_text
+    from inpaintbench.reports.page import ceilings_text, leaderboard_text
 
     _print_table(console, leaderboard_text(finished))
+    _print_table(console, ceilings_text(finished))
     failures = finished.failures()
     if len(failures):
         _print_table(console, failures)
@@ -341,6 +342,7 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
     table = Table(box=box.SIMPLE_HEAD)
     texts = {
         "method",
+        "ceiling",
         "family",
         "status",
         "message",

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.environment import describe_environment
-from inpaintbench.benchmarks.scoring import InvalidRestoration, finish, score_picture
+from inpaintbench.benchmarks.scoring import InvalidRestoration, constant_mse, finish, score_picture
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
 from inpaintbench.datasets.cases import Case, Observation
@@ -32,6 +33,9 @@ BLOCK = 25  # cases that a worker gets at a time
 TIMED_CASES = 10  # of the timing pass, evenly over the suite
 TIMING_REPEATS = 3
 TIMING_SECONDS = 10.0  # after which a slow method is not repeated
+
+# Sides of picture and hole whose cost is timed: growing holes, then growing pictures.
+GROWTH = ((80, 5), (80, 9), (80, 15), (80, 21), (40, 9), (160, 9), (320, 9))
 
 Progress = Callable[[str, int], None]  # method label, cases finished
 
@@ -158,7 +162,7 @@ def changed_cases(suite: Suite, cases: Sequence[Case]) -> list[str]:
 
 
 def case_table(cases: Sequence[Case]) -> pd.DataFrame:
-    """One row per case: where it came from, its sizes, its hash."""
+    """One row per case: where it came from, its sizes, what the hole hides, its hash."""
     rows = []
     for case in cases:
         box = case.observation.hidden_box
@@ -175,6 +179,8 @@ def case_table(cases: Sequence[Case]) -> pd.DataFrame:
                 "hidden_fraction": float(case.mask.mean()),
                 "seed": case.seed,
                 "sha256": case.sha256,
+                "content": content_of(case),
+                "constant_mse": constant_mse(case),
             }
         )
     return pd.DataFrame(rows)
@@ -280,6 +286,7 @@ def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -
     A method that fails after all is left out: only its time is then unknown.
     """
     places = np.linspace(0, len(cases) - 1, min(TIMED_CASES, len(cases))).round().astype(int)
+    growing = growing_observations(cases[places[0]].observation)
     observations = [cases[place].observation for place in places]
     others = [case.observation for case in cases]  # no restoration is kept: they give nothing away
     rows: list[dict[str, Any]] = []
@@ -292,9 +299,47 @@ def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -
                 times = pool.schedule(time_method, args=arguments, timeout=longest).result()
             except Exception:  # whatever it was: the scores are what counts, and stand
                 continue
+            names = {"method": method.name, "label": method.label}
             rows += [
-                {"method": method.name, "label": method.label, "kind": kind, "seconds": seconds}
+                names | {"kind": kind, "seconds": seconds}
                 for kind, values in times.items()
                 for seconds in values
             ]
-    return pd.DataFrame(rows, columns=["method", "label", "kind", "seconds"])
+            rows += [names | row for row in _time_growth(pool, method, growing)]
+    columns = ["method", "label", "kind", "seconds", "hidden_pixels", "picture_pixels"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def growing_observations(observation: Observation) -> list[Observation]:
+    """Repeat a picture in growing sizes around growing holes: what its cost depends on.
+
+    The kind of pixel does not change, only their number: the picture is mirrored at its borders.
+    """
+    grown = []
+    for side, hole in GROWTH:
+        image = observation.image
+        extra = [(0, max(side - n, 0)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+        image = np.pad(image, extra, mode="symmetric")[:side, :side]
+        mask = np.zeros(image.shape[:2], bool)
+        middle = slice((side - hole) // 2, (side + hole) // 2)
+        mask[middle, middle] = True
+        image[mask] = 0
+        grown.append(Observation(image, mask))
+    return grown
+
+
+def _time_growth(
+    pool: ProcessPool, method: Method, observations: Sequence[Observation]
+) -> list[dict[str, Any]]:
+    """Time a method on growing pictures, until one takes too long."""
+    rows = []
+    for observation in observations:
+        try:
+            arguments = [method, [observation], [], 2, TIMING_SECONDS]
+            times = pool.schedule(time_method, args=arguments, timeout=TIMING_SECONDS).result()
+        except Exception:  # too slow for this size, or not able to: its curve has a point less
+            continue
+        hidden, pixels = int(observation.mask.sum()), observation.mask.size
+        row = {"kind": "growth", "hidden_pixels": hidden, "picture_pixels": pixels}
+        rows.append(row | {"seconds": min(times["single"])})
+    return rows

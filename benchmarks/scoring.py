@@ -89,6 +89,18 @@ def score_picture(picture: Array, case: Case) -> dict[str, float]:
     }
 
 
+def constant_mse(case: Case) -> float:
+    """MSE of filling each channel's hole with the mean of what it hides: the constant oracle.
+
+    No method can know that mean: it is a ceiling for constant fills. NaN if nothing is hidden.
+    """
+    picture = case.truth.copy()
+    if case.mask.any():
+        mean = case.truth[case.mask].mean(axis=0, dtype=np.float64)
+        picture[case.mask] = np.rint(mean).astype(picture.dtype)
+    return score_picture(picture, case)["mse"]
+
+
 def edge_of(mask: Mask) -> Mask:
     """Hidden pixels that touch a known one, by a side or a corner."""
     touched: Mask = ndimage.binary_dilation(~mask, np.ones((3, 3), bool))

@@ -14,6 +14,9 @@ from inpaintbench.methods.method import Method
 
 ENTRY_POINTS = "inpaintbench.methods"
 
+# What a report computes from the truth for comparison; no method can do it.
+CEILINGS = ("oracle", "constant-oracle")
+
 Parameter = str | int | float | bool
 
 
@@ -63,6 +66,10 @@ def find_method(name: str) -> type[Method]:
     InputError
         If there is none of that name; it suggests the nearest ones.
     """
+    if name in CEILINGS:
+        raise InputError(
+            f"{name} knows the truth: a report shows it as a ceiling, but it cannot restore"
+        )
     methods = method_classes()
     if name in methods:
         return methods[name]

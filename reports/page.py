@@ -24,6 +24,8 @@ from inpaintbench.reports.tables import Run
 
 GALLERY = 24  # cases shown, evenly from the easiest to the hardest
 TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+DASHES = ("solid", "dash", "dot", "dashdot")
 ERROR_RANGE = 64  # grey levels (of 255) at which the error picture is brightest
 
 
@@ -62,7 +64,9 @@ def write_report(run: Run) -> Path:
     folder = run.path / "report"
     tables = {
         "leaderboard": run.leaderboard(),
+        "ceilings": run.ceilings(),
         "by-hole-size": run.by_hole_size().reset_index(),
+        "by-content": run.by_content().reset_index(),
         "differences": run.differences() if run.mse.shape[1] > 1 else pd.DataFrame(),
         "failures": run.failures(),
     }
@@ -118,9 +122,32 @@ def hole_size_text(run: Run) -> pd.DataFrame:
     return table.map("{:.1f}".format).rename(columns=names).reset_index()
 
 
+def content_text(run: Run) -> pd.DataFrame:
+    """Format the MSE by what the holes hide for reading."""
+    table = run.by_content()
+    count = run.cases["content"].value_counts()
+    names = {column: f"{column} ({count[column]} cases)" for column in table.columns}
+    return table.map("{:.1f}".format).rename(columns=names).reset_index()
+
+
+def ceilings_text(run: Run) -> pd.DataFrame:
+    """Format the ceilings for reading."""
+    table = run.ceilings()
+    return pd.DataFrame(
+        {
+            "ceiling": table["ceiling"],
+            "challenge MSE": table["mse"].map("{:.1f}".format),
+            "95 % interval": [
+                f"{a:.1f} to {b:.1f}" for a, b in zip(table["low"], table["high"], strict=True)
+            ],
+        }
+    ).replace(["nan", "nan to nan"], "-")
+
+
 def markdown(run: Run) -> str:
     """Write the run's tables as Markdown."""
     sections = [("Leaderboard", leaderboard_text(run)), ("MSE by hole area", hole_size_text(run))]
+    sections += [("MSE by content", content_text(run)), ("Ceilings", ceilings_text(run))]
     if run.mse.shape[1] > 1:
         sections.append(("Differences against the best", differences_text(run)))
     parts = [f"# {_title(run)}", run.verdict()]
@@ -154,10 +181,13 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         winner=tables["leaderboard"]["method"][0],
         leaderboard=leaderboard_text(run),
         hole_sizes=hole_size_text(run),
+        contents=content_text(run),
+        ceilings=ceilings_text(run),
         differences=differences_text(run) if several else None,
         failures=tables["failures"],
         altered={label: f"{levels:.0f}" for label, levels in run.altered_known().items()},
         plot=_quality_against_time(tables["leaderboard"]),
+        growth=_growth(run),
         gallery=gallery(run),
         error_range=ERROR_RANGE,
         environment=run.environment,
@@ -203,13 +233,53 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         low, high = np.log10([board["ms"].min(), board["ms"].max()])
         span = max(high - low, 1)
         figure.update_xaxes(range=[low - 0.05 * span, high + 0.25 * span])
-    return str(
-        figure.to_html(
-            full_html=False,
-            include_plotlyjs=True,
-            config={"responsive": True, "displayModeBar": False},
-        )
-    )
+    return _figure_html(figure, first=True)
+
+
+def _figure_html(figure: Any, first: bool = False) -> str:
+    """Write a plotly figure as HTML; the page's first one brings plotly's script along."""
+    config = {"responsive": True, "displayModeBar": False}
+    return str(figure.to_html(full_html=False, include_plotlyjs=first, config=config))
+
+
+def _growth(run: Run) -> str:
+    """Draw how each method's time grows with the hole and with the picture; "" if not timed."""
+    from plotly.subplots import make_subplots
+
+    timings = run.timings[run.timings["kind"] == "growth"]
+    if timings.empty:
+        return ""
+    common_hole = timings.groupby("hidden_pixels")["picture_pixels"].nunique().idxmax()
+    common_picture = timings.groupby("picture_pixels")["hidden_pixels"].nunique().idxmax()
+    panels = [
+        ("hidden_pixels", timings[timings["picture_pixels"] == common_picture]),
+        ("picture_pixels", timings[timings["hidden_pixels"] == common_hole]),
+    ]
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.03)
+    labels = [label for label in run.leaderboard()["method"] if label in set(timings["label"])]
+    for column, (size, part) in enumerate(panels, 1):
+        for number, label in enumerate(labels):
+            line = part[part["label"] == label].sort_values(size)
+            figure.add_scatter(
+                x=line[size],
+                y=line["seconds"] * 1000,
+                name=html.escape(label),
+                legendgroup=label,
+                showlegend=column == 1,
+                mode="lines+markers",
+                line={
+                    "color": COLOURS[number % len(COLOURS)],
+                    "dash": DASHES[number // len(COLOURS) % len(DASHES)],
+                },
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(type="log", title=f"hidden pixels, in {common_picture} pixels", col=1)
+    figure.update_xaxes(type="log", title=f"pixels of the picture, {common_hole} hidden", col=2)
+    figure.update_yaxes(type="log", dtick=1)
+    figure.update_yaxes(title="milliseconds per picture, one thread", col=1)
+    figure.update_layout(template="plotly_white", height=560, margin={"l": 60, "r": 20, "t": 20})
+    return _figure_html(figure)
 
 
 def gallery(run: Run) -> list[GalleryCase]:

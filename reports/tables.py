@@ -93,6 +93,30 @@ class Run:
         order = [name for name in HOLE_AREAS if name in table.columns]
         return table.loc[self.leaderboard()["method"], order].rename_axis("method")
 
+    def by_content(self) -> pd.DataFrame:
+        """Mean MSE of each method (rows, best first) by what the holes hide (columns)."""
+        table = self.mse.groupby(self.cases["content"].to_numpy()).mean().T
+        return table.loc[self.leaderboard()["method"]].rename_axis("method")
+
+    def ceilings(self) -> pd.DataFrame:
+        """Score what only the truth can tell; neither is a method, and neither is ranked.
+
+        `oracle` takes for every case the method of this run that turned out best on it;
+        `constant-oracle` fills every hole with the mean of what it hides. Columns: `ceiling`,
+        `mse` with its 95 % interval `low`, `high`.
+        """
+        best = self.mse.min(axis=1).to_numpy()
+        values = np.column_stack([best, self.cases["constant_mse"].to_numpy()])
+        low, high = intervals(values, self.photographs)
+        return pd.DataFrame(
+            {
+                "ceiling": ["oracle", "constant-oracle"],
+                "mse": np.nanmean(values, axis=0),
+                "low": low,
+                "high": high,
+            }
+        )
+
     def differences(self) -> pd.DataFrame:
         """Compare every other method with the best, case by case.
 

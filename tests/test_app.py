@@ -197,6 +197,10 @@ MISTAKES = {
     "near border": (lambda f: bad_testset(f, crop_centers=[(21, 30)]), "index 0: .*20 pixels"),
     "lengths": (lambda f: bad_testset(f, crop_sizes=[(5, 5)] * 2), "differ in length"),
     "no file": (lambda f: ("submit", "no.pkl", "-o", "o", "--method", "mean"), "cannot read"),
+    "a ceiling": (
+        lambda f: ("submit", "no.pkl", "-o", "out.pkl", "--method", "oracle"),
+        "knows the truth",
+    ),
     "no run": (lambda f: ("submit", "no.pkl", "-o", "out.pkl"), "no finished run in runs"),
     "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
     "wrong shape": (lambda f: bad_predictions(f, [UINT8, UINT8[:3]]), "index 1: .*shape"),

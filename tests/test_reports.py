@@ -33,6 +33,8 @@ def made_up(scores, photographs, path=None, timed=True):
             "hidden_height": [5, 21] * (count // 2) + [9] * (count % 2),
             "hidden_width": [5, 21] * (count // 2) + [9] * (count % 2),
             "sha256": [f"{k}" for k in range(count)],
+            "content": ["smooth", "edge"] * (count // 2) + ["corner"] * (count % 2),
+            "constant_mse": np.arange(count, dtype=float),
         }
     )
     rows = pd.DataFrame(
@@ -68,6 +70,19 @@ def test_the_leaderboard_is_what_the_scores_say():
     assert board["won"].tolist() == [0.25, 0.5, 0.25]
     assert board["ms"].tolist() == pytest.approx([2, 2, 2])
     assert board["coverage"].tolist() == [1, 1, 1]
+
+
+def test_ceilings_are_the_best_of_all_and_the_true_mean():
+    run = made_up({"b": [4, 6, 8, 2], "a": [1, NAN, 9, 7]}, list("ppqq"))
+    ceilings = run.ceilings().set_index("ceiling")
+    assert ceilings["mse"].to_dict() == {"oracle": 17 / 4, "constant-oracle": 6 / 4}
+    assert "oracle" not in set(run.leaderboard()["method"])
+
+
+def test_scores_are_split_by_what_the_holes_hide():
+    table = made_up({"b": [4, 6, 8, 2], "a": [1, 3, 9, 7]}, list("ppqq")).by_content()
+    assert table.loc["a"].to_dict() == {"edge": 5, "smooth": 5}
+    assert table.loc["b"].to_dict() == {"edge": 4, "smooth": 6}
 
 
 def test_ties_share_a_win():

@@ -11,8 +11,15 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.run import case_table, changed_cases, run_suite
-from inpaintbench.benchmarks.scoring import InvalidRestoration, edge_of, finish, score_picture
+from inpaintbench.benchmarks.scoring import (
+    InvalidRestoration,
+    constant_mse,
+    edge_of,
+    finish,
+    score_picture,
+)
 from inpaintbench.benchmarks.suite import Suite, read_suite, suite_names
 from inpaintbench.datasets import Case, InputError
 from inpaintbench.datasets.images import Skipped
@@ -122,9 +129,9 @@ def test_a_run_has_the_fixed_files_and_columns(tmp_path):
     assert not warnings
     assert set(COLUMNS.split()) <= set(scores.columns)
     cases = pd.read_parquet(folder / "cases.parquet")
-    assert list(cases.columns) == CASE_COLUMNS.split()
+    assert list(cases.columns) == [*CASE_COLUMNS.split(), "content", "constant_mse"]
     timings = pd.read_parquet(folder / "timings.parquet")
-    assert set(timings["kind"]) == {"first", "single", "batch"}
+    assert set(timings["kind"]) == {"first", "single", "batch", "growth"}
     assert (timings["seconds"] > 0).all()
     for case_id in cases["case_id"]:
         truth, observed, mask, restored = (
@@ -257,6 +264,35 @@ def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case)
 def test_what_is_no_restoration_is_invalid(case, answer):
     with pytest.raises(InvalidRestoration):
         finish(answer, case.observation)
+
+
+def test_the_constant_ceiling_is_the_variance_of_what_is_hidden(case):
+    hidden = case.truth[case.mask].astype(float)
+    assert constant_mse(case) == pytest.approx(hidden.var(), abs=0.26)  # the mean is rounded
+
+
+def drawn(paint):
+    """Make a case of a picture painted by a function of y and x, both 0 to 40."""
+    y, x = np.mgrid[:41, :41]
+    truth = np.clip(np.rint(paint(y, x) * np.ones((41, 41))), 0, 255).astype(np.uint8)
+    mask = np.zeros(truth.shape, bool)
+    mask[13:28, 13:28] = True
+    return Case("id", "crop", "image", "source", 0, truth, mask)
+
+
+@pytest.mark.parametrize(
+    ("content", "paint"),
+    [
+        ("smooth", lambda y, x: 100 + y + 2 * x),
+        ("edge", lambda y, x: 200 * (y + 2 * x > 60)),
+        ("corner", lambda y, x: 200 * ((y > 20) & (x > 20))),
+        ("texture", lambda y, x: 100 + 80 * np.sin(y * 1.3) * np.sin(x * 1.3)),
+    ],
+)
+def test_contents_are_told_apart(content, paint):
+    assert content_of(drawn(paint)) == content
+    turned = drawn(lambda y, x: paint(x, 40 - y))
+    assert content_of(turned) == content
 
 
 def test_the_edge_is_the_hidden_pixels_that_touch_known_ones():

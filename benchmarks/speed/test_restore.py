@@ -51,7 +51,7 @@ def test_scikit_image_called_directly(
     benchmark(inpaint_biharmonic, observation.image / 255, observation.mask)
 
 
-@pytest.mark.parametrize("method", ["harmonic", "cnn", "course-cnn"])
+@pytest.mark.parametrize("method", ["cnn", "course-cnn"])
 @pytest.mark.parametrize("together", [1, 32], ids=["one by one", "as a batch"])
 @pytest.mark.benchmark(group="32 crops")
 def test_batches(

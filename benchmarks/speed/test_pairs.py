@@ -1,0 +1,143 @@
+"""Each method against what a user would call instead, on the same crops, in the same process.
+
+Every pair also checks that both sides give the same answer, or states both their errors, since a
+faster wrong answer is worth nothing. `tox -e speed` prints the pairs as one table.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+from skimage.restoration import inpaint_biharmonic
+
+from inpaintbench.benchmarks.suite import read_suite
+from inpaintbench.datasets.cases import Array, Case, Observation
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods import parse_method
+
+BATCH = 1000
+Rival = Callable[[Observation], Array]
+
+
+def telea(observation: Observation) -> Array:
+    mask = observation.mask.astype(np.uint8)
+    return np.asarray(cv2.inpaint(observation.image, mask, 3, cv2.INPAINT_TELEA))
+
+
+def navier_stokes(observation: Observation) -> Array:
+    mask = observation.mask.astype(np.uint8)
+    return np.asarray(cv2.inpaint(observation.image, mask, 1, cv2.INPAINT_NS))
+
+
+def biharmonic(observation: Observation) -> Array:
+    return np.asarray(inpaint_biharmonic(observation.image / 255, observation.mask) * 255)
+
+
+def harmonic(observation: Observation) -> Array:
+    """Solve Laplace's equation in the hole with scipy, for a hole away from the border."""
+    image, mask = observation.image.astype(np.float64), observation.mask
+    number = np.full(mask.shape, -1)
+    number[mask] = np.arange(mask.sum())
+    y, x = np.nonzero(mask)
+    right = np.zeros(y.size)
+    rows, columns = [np.arange(y.size)], [np.arange(y.size)]
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        there = number[y + dy, x + dx]
+        right += image[y + dy, x + dx] * (there < 0)
+        rows.append(np.flatnonzero(there >= 0))
+        columns.append(there[there >= 0])
+    values = np.concatenate([np.full(y.size, 4.0), *(np.full(c.size, -1.0) for c in columns[1:])])
+    place = (np.concatenate(rows), np.concatenate(columns))
+    image[mask] = spsolve(sparse.csr_array((values, place), shape=(y.size, y.size)), right)
+    return image
+
+
+# Method, the rival's name, the rival on one observation, and how many crops the rival gets: its
+# time a crop does not depend on their number.
+SAME_ANSWER = [
+    ("telea", "cv2.inpaint", telea, BATCH),
+    ("navier-stokes:radius=1", "cv2.inpaint", navier_stokes, BATCH),
+    ("harmonic", "scipy spsolve each", harmonic, 100),
+    ("biharmonic", "skimage inpaint_biharmonic", biharmonic, 100),
+]
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    return read_suite("crop").model_copy(update={"cases": BATCH}).draw(Skipped())
+
+
+def timed(
+    benchmark: BenchmarkFixture,
+    pair: str,
+    side: str,
+    crops: int,
+    function: Callable[[], object],
+    **notes: float,
+) -> None:
+    """Time one side of a pair; `table.py` reads the notes."""
+    benchmark.group = pair
+    benchmark.extra_info.update({"side": side, "crops": crops, **notes})
+    benchmark.pedantic(function, rounds=7, warmup_rounds=1)
+
+
+@pytest.mark.parametrize(("method", "rival", "call", "count"), SAME_ANSWER)
+class TestSameAnswer:
+    def test_ours(
+        self,
+        benchmark: BenchmarkFixture,
+        cases: list[Case],
+        method: str,
+        rival: str,
+        call: Rival,
+        count: int,
+    ) -> None:
+        made = parse_method(method)
+        observations = [case.observation for case in cases]
+        restored = made.restore_batch(observations)
+        for observation, picture in zip(observations[:count], restored, strict=False):
+            np.testing.assert_allclose(
+                picture[observation.mask], call(observation)[observation.mask], atol=255e-6
+            )
+        pair = f"{method}, batch of {BATCH}"
+        timed(benchmark, pair, "ours", BATCH, lambda: made.restore_batch(observations))
+
+    def test_rival(
+        self,
+        benchmark: BenchmarkFixture,
+        cases: list[Case],
+        method: str,
+        rival: str,
+        call: Rival,
+        count: int,
+    ) -> None:
+        observations = [case.observation for case in cases[:count]]
+        pair = f"{method}, batch of {BATCH}"
+        timed(benchmark, pair, rival, count, lambda: [call(o) for o in observations])
+
+
+@pytest.mark.parametrize("side", ["patchmatch", "exact-nearest-patch"])
+def test_approximate_against_exhaustive_search(
+    benchmark: BenchmarkFixture, cases: list[Case], side: str
+) -> None:
+    made = parse_method(side)
+    some = cases[:: BATCH // 20]
+    errors = [mse(made.restore(case.observation), case) for case in some]
+    timed(
+        benchmark,
+        "patchmatch, one at a time",
+        "ours" if side == "patchmatch" else side,
+        len(some),
+        lambda: [made.restore(case.observation) for case in some],
+        mse=float(np.mean(errors)),
+    )
+
+
+def mse(restored: Array, case: Case) -> float:
+    """Challenge MSE of one case."""
+    values = np.clip(np.rint(restored[case.mask]), 0, 255)
+    return float(((values - case.truth[case.mask]) ** 2).mean())
