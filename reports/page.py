@@ -19,6 +19,7 @@ from inpaintbench.reports.picture import (
     hole_window,
     read_picture,
     write_contact_sheet,
+    write_family_sheet,
 )
 from inpaintbench.reports.tables import Run
 
@@ -74,6 +75,7 @@ def write_report(run: Run) -> Path:
         write_text(table.to_csv(index=False), folder / f"{name}.csv")
     write_text(markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
+    write_family_sheet(run, folder / "families.png")
     page = folder / "index.html"
     write_text(_render(run, tables), page)
     return page

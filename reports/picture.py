@@ -1,4 +1,4 @@
-"""A contact sheet of a run: a few cases, every method's restoration side by side."""
+"""Contact sheets of a run: a few cases, several methods' restorations side by side."""
 
 from pathlib import Path
 from typing import Any
@@ -61,18 +61,55 @@ def hole_window(run: Run, case_id: str) -> tuple[slice, slice]:
 
 
 def write_contact_sheet(run: Run, path: Path) -> None:
-    """Write the contact sheet as a PNG picture, zoomed in on the holes."""
+    """Write a PNG picture of cases from easy to hard, with every method's restoration."""
+    cases = one_case_a_photograph(run, ROWS)
+    _write_sheet(run, path, cases, list(run.leaderboard()["method"]))
+
+
+def write_family_sheet(run: Run, path: Path) -> None:
+    """Write a PNG picture of what the best method of each family makes of each content."""
+    best = run.leaderboard().drop_duplicates("family")["method"].tolist()
+    cases = {
+        f"{content} {number}": case_id
+        for content, found in telling_cases(run, best).items()
+        for number, case_id in enumerate(found, 1)
+    }
+    _write_sheet(run, path, list(cases.values()), best, list(cases))
+
+
+def telling_cases(run: Run, methods: list[str], count: int = 2) -> dict[str, list[str]]:
+    """Choose for each content the cases, of different photographs, where methods differ most."""
+    constant = run.scores.loc[run.scores["family"] == "constant", "label"].unique()
+    compared = [label for label in methods if label not in constant] or methods
+    spread = np.log(run.mse[compared] + 1).std(axis=1, ddof=0)
+    area = (run.cases["hidden_height"] * run.cases["hidden_width"]).to_numpy()
+    table = pd.DataFrame(
+        {
+            "content": run.cases["content"].to_numpy(),
+            "photograph": run.photographs,
+            "spread": spread,
+        }
+    )[(area >= 81) & spread.notna().to_numpy()]
+    table = table.sort_values("spread", ascending=False).drop_duplicates(["content", "photograph"])
+    return {str(content): part.index[:count].tolist() for content, part in table.groupby("content")}
+
+
+def _write_sheet(
+    run: Run, path: Path, cases: list[str], methods: list[str], titles: list[str] | None = None
+) -> None:
+    """Draw a row for each case, zoomed in on its hole: observed, truth, the methods."""
     from matplotlib.figure import Figure
 
-    cases = one_case_a_photograph(run, ROWS)
     columns = [("pictures", "observed"), ("pictures", "truth")]
-    columns += [("restorations", label) for label in run.leaderboard()["method"]]
+    columns += [("restorations", label) for label in methods]
     figure = Figure(figsize=(1.25 * len(columns), 1.42 * max(len(cases), 1)), layout="constrained")
     axes = figure.subplots(max(len(cases), 1), len(columns), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, (_, name) in zip(axes[0], columns, strict=True):
         ax.set_title(name.replace(":", "\n"), fontsize=8)
+    for ax, title in zip(axes[:, 0], titles or [], strict=False):
+        ax.text(-0.16, 0.5, title, fontsize=8, rotation=90, va="center", transform=ax.transAxes)
     below = {"x": 0.5, "y": -0.02, "fontsize": 7, "ha": "center", "va": "top"}
     for row, case_id in zip(axes, cases, strict=False):
         window = hole_window(run, case_id)

@@ -31,7 +31,9 @@ def speed_table(results: dict[str, Any]) -> pd.DataFrame:
         if len(both) < 2:
             continue
         (_, ours, our_mse), (rival, theirs, their_mse) = both["ours"], both["rival"]
-        errors = f"{our_mse:.1f} / {their_mse:.1f}" if not math.isnan(our_mse) else "the same answer"
+        errors = (
+            f"{our_mse:.1f} / {their_mse:.1f}" if not math.isnan(our_mse) else "the same answer"
+        )
         rows.append(
             {
                 "method": pair,
