@@ -222,6 +222,39 @@ def check_batch(method: type[Method]) -> None:
         _need(_close(restored, alone, observation.mask, 255), "make restore_batch equal to restore")
 
 
+# What is done to a picture, and to its restoration in turn. Values stay in 0..255 and whole.
+SYMMETRIES: dict[str, Callable[[Array], Array]] = {
+    "shift": lambda pixels: pixels + 70,
+    "contrast": lambda pixels: pixels * 2,
+    "flip": lambda pixels: pixels[::-1],
+    "transpose": lambda pixels: pixels.swapaxes(0, 1),
+}
+
+
+def check_promises(method: type[Method]) -> None:
+    """The promised symmetries hold: shift, contrast, flip, transpose."""
+    unknown = set(method.promises) - set(SYMMETRIES)
+    _need(not unknown, f"set promises to some of {', '.join(SYMMETRIES)}")
+    soft = _observation().image // 3 + 20  # leaves room for what follows
+    mask = _observation().mask
+    observation = Observation(np.where(mask, 0, soft).astype(np.uint8), mask)
+    for promise in method.promises:
+        broken = symmetry_error(method(), observation, promise)
+        _need(broken <= CLOSE * 255, f"do not promise {promise}, or keep it: off by {broken:.3g}")
+
+
+def symmetry_error(method: Method, observation: Observation, promise: str) -> float:
+    """By how many grey levels the answer to a changed picture differs from the changed answer."""
+    change = SYMMETRIES[promise]
+    moves = promise in ("flip", "transpose")
+    mask = np.ascontiguousarray(change(observation.mask)) if moves else observation.mask
+    image = change(observation.image.astype(np.int64)).astype(np.uint8)
+    image[mask] = 0
+    expected = change(method.restore(observation).astype(np.float64))
+    found = method.restore(Observation(np.ascontiguousarray(image), mask))
+    return float(np.abs(found - expected)[mask].max(initial=0.0))
+
+
 def _close(first: Array, second: Array, mask: Mask, highest: int) -> bool:
     difference = np.abs(first.astype(np.float64) - second.astype(np.float64))[mask]
     return bool(difference.max() <= CLOSE * highest)

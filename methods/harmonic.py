@@ -26,6 +26,7 @@ class Harmonic(Method):
 
     name = "harmonic"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

@@ -11,6 +11,7 @@ class Mean(Method):
 
     name = "mean"
     family = "constant"
+    promises = ("shift", "contrast", "flip", "transpose")
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

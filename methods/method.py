@@ -30,6 +30,10 @@ class Method(ABC):
         The school it belongs to, such as "diffusion", "exemplar" or "network".
     tasks : tuple of str
         The tasks that it can do; in any other task the harness skips it and says so.
+    promises : tuple of str
+        Symmetries that it keeps, some of "shift" (a constant added to all known pixels is added to
+        the restored ones), "contrast" (all scaled alike), "flip" and "transpose" (the picture
+        turned, the answer turned alike). The contract checks what is promised.
 
     Examples
     --------
@@ -47,6 +51,7 @@ class Method(ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]] = ("crop",)
+    promises: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,6 +15,7 @@ class RingMean(Method):
 
     name = "ring-mean"
     family = "constant"
+    promises = ("shift", "contrast", "flip", "transpose")
     width: int = 1
 
     def __post_init__(self) -> None:

@@ -266,7 +266,7 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     text = page.read_text()
     parsed = Page(text)
     assert page == finished / "report" / "index.html"
-    beside = {"leaderboard.csv", "leaderboard.md", "restorations.png"}
+    beside = {"leaderboard.csv", "leaderboard.md", "restorations.png", "families.png"}
     assert all(a.startswith("data:") or a in beside for a in parsed.addresses)
     assert all((page.parent / name).exists() for name in beside)
     assert len(parsed.images) == 24 * (2 + 2 * 3)
