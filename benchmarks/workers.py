@@ -1,6 +1,7 @@
 """What runs inside worker processes: methods on observations. The truth never comes here."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,10 +52,25 @@ class MethodFailed(Exception):
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
+def _announced(label: str) -> Iterator[None]:
+    """Say so if a method is compiled; without numba there is nothing to compile."""
+    if "numba" not in sys.modules:
+        yield
+        return
+    from numba.core.event import install_listener
+
+    from inpaintbench.benchmarks.compilation import Announcement
+
+    with install_listener("numba:compile", Announcement(label)):
+        yield
+
+
+@contextmanager
+def _guarded(label: str) -> Iterator[None]:
     """Turn whatever a method raises, `sys.exit()` too, into one exception that can be sent."""
     try:
-        yield
+        with _announced(label):
+            yield
     except MemoryError:
         raise
     except BaseException as error:
@@ -71,7 +87,7 @@ def restore_block(
 
     A method that looks around gets the others first; any other method gets none.
     """
-    with _guarded():
+    with _guarded(method.label):
         start = time.perf_counter()
         if method.looks_around:
             method.look_around(others)
@@ -100,7 +116,7 @@ def time_method(
         "single": seconds of `restore`, for each observation and repeat; "batch": seconds per
         observation of `restore_batch`, for each repeat.
     """
-    with _guarded():
+    with _guarded(method.label):
         begin = time.perf_counter()
         if method.looks_around:
             method.look_around(others)

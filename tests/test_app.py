@@ -75,6 +75,16 @@ def test_from_run_to_scored_submission(challenge, tmp_path):
     assert same.stdout.count("same") == 3
 
 
+def test_the_first_run_says_that_it_compiles_and_the_next_need_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "compiled"))
+    told = []
+    for folder in ("1", "2"):
+        made = run("run", "--methods=harmonic", "--cases=17", f"--out={folder}", cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+        told.append("harmonic: compiling" in made.stderr)
+    assert told == [True, False]
+
+
 def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
     made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
