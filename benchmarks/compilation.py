@@ -6,7 +6,7 @@ from typing import ClassVar
 from numba.core.event import Event, Listener
 
 
-class Announcement(Listener):  # type: ignore[misc]
+class Announcement(Listener):
     """Says, once for each method in this process, that numba compiles for it.
 
     Numba keeps what it compiled beside the methods or in the user's cache, so that later runs on
