@@ -116,7 +116,8 @@ def _least_slope(
             count += 1
         lows[count - 1] = min(lows[count - 1], value)
         highs[count - 1] = max(highs[count - 1], value)
-    steepest, best = -1.0, image[y, x]
+    steepest = -1.0
+    best: float = image[y, x]
     for a in range(count):
         for b in range(count):
             slope = (highs[a] - lows[b]) / (rings[a] + rings[b])

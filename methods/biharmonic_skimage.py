@@ -11,8 +11,8 @@ class BiharmonicSkimage(Method):
 
     S. B. Damelin, N. S. Hoang, "On surface completion and image inpainting by biharmonic
     functions", International Journal of Mathematics and Mathematical Sciences, 2018. The hidden
-    surface has a bilaplacian of 0 and joins the known one smoothly. `biharmonic` gives the same answer
-    sooner.
+    surface has a bilaplacian of 0 and joins the known one smoothly. `biharmonic`
+    gives the same answer sooner.
     """
 
     name = "biharmonic-skimage"

@@ -43,7 +43,7 @@ class CoherenceTransport(Method):
     epsilon: float = 7.0
     kappa: float = 8.0
     sigma: float = 0.7
-    rho: float = 4.0
+    rho: float = 3.5
 
     def __post_init__(self) -> None:
         if not 1 <= self.epsilon <= 100:
@@ -165,7 +165,8 @@ def _slope(
     distance = v - y + u - x
     if distance == 0 or weight[y, x] == 0 or weight[v, u] == 0:
         return 0.0
-    return (total[v, u] / weight[v, u] - total[y, x] / weight[y, x]) / distance
+    rise: float = total[v, u] / weight[v, u] - total[y, x] / weight[y, x]
+    return rise / distance
 
 
 @numba.njit(cache=True)
@@ -210,7 +211,9 @@ def _average(
     reach = int(epsilon)
     sharpness = 0.5 * (strength / epsilon) ** 2
     nearest, total, weight = np.inf, 0.0, 0.0
-    for twice in range(2):  # the first time for the pixel nearest to the line, lest all weights be 0
+    for twice in range(
+        2
+    ):  # the first time for the pixel nearest to the line, lest all weights be 0
         for v in range(max(y - reach, 0), min(y + reach + 1, image.shape[0])):
             for u in range(max(x - reach, 0), min(x + reach + 1, image.shape[1])):
                 squared = (v - y) ** 2 + (u - x) ** 2

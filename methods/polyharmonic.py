@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from inpaintbench.datasets.cases import Array, Mask, bounding_box
+from inpaintbench.methods.rectangles import LARGEST
 
 Floats = NDArray[np.float64]
 
@@ -24,15 +25,20 @@ def polyharmonic_fill(image: Array, mask: Mask, order: int) -> Floats:
     if not mask.any():
         return filled
     # No equation reaches further than `order` pixels, so this window is all that matters.
-    window = tuple(slice(max(side.start - order, 0), side.stop + order) for side in bounding_box(mask))
-    hidden = mask[window]
-    solver, boundary = _factorised(hidden.tobytes(), hidden.shape, order)
-    part = filled[window]
-    part[hidden] = solver.solve(boundary @ part.ravel())
+    box = bounding_box(mask)
+    window = tuple(slice(max(side.start - order, 0), side.stop + order) for side in box)
+    part, hidden = filled[window], mask[window]
+    height, width = (int(side.stop - side.start) for side in box)
+    inside = hidden.shape == (height + 2 * order, width + 2 * order)
+    if inside and max(height, width) <= LARGEST and mask[box].all():
+        part[hidden] = polyharmonic_operator(height, width, order) @ part[~hidden]
+    else:
+        solver, boundary = _factorised(hidden.tobytes(), hidden.shape, order)
+        part[hidden] = solver.solve(boundary @ part.ravel())
     return filled
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def polyharmonic_operator(height: int, width: int, order: int) -> Floats:
     """Matrix from the frame of `order` pixels around a rectangle to the rectangle's pixels."""
     mask = np.pad(np.ones((height, width), bool), order)
