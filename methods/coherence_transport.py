@@ -67,7 +67,7 @@ class CoherenceTransport(Method):
 
         reach = math.ceil(self.epsilon + 3 * self.sigma + 3 * self.rho) + 2
         window = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in bounding_box(mask))
-        part, hidden = np.where(mask, 0, image)[window], mask[window]
+        part, hidden = np.where(mask, 0, image)[window].copy(), mask[window].copy()
         places = np.argwhere(hidden)
         depths = distance_transform_edt(hidden)[hidden]
         order = np.argsort(depths, kind="stable")

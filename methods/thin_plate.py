@@ -25,9 +25,9 @@ class ThinPlate(Method):
     frame, and may pass by the points instead of through them (Wahba, "Spline models for
     observational data", 1990). The answer is limited to the range of the known pixels.
 
-    For a rectangle away from the border the spline is a fixed matrix, computed once per shape. For
-    any other mask it goes through all pixels near the hole, or, where these are over 1,500, through
-    the 64 nearest of them to each hidden pixel.
+    Every hole (hidden pixels that touch, also by a corner) has a spline of its own. For a
+    rectangle away from the border that is a fixed matrix, computed once per shape. Where over 1,500
+    pixels are near a hole, one spline goes through the 64 nearest of them to each hidden pixel.
 
     Parameters
     ----------
@@ -60,18 +60,28 @@ class ThinPlate(Method):
         return _spline_matrix(height, width, self.margin, self.smoothing)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
+        from scipy.ndimage import find_objects, label
+
+        filled, known = harmonic_fill(image, mask), image[~mask]
+        holes, _ = label(mask, np.ones((3, 3)))
+        for number, box in enumerate(find_objects(holes), 1):
+            reach = self.margin
+            window = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
+            hole = holes[window] == number
+            part = filled[window]
+            part[hole] = self._bend(part, hole, mask[window]).clip(known.min(), known.max())
+        return filled
+
+    def _bend(self, image: Floats, hole: Mask, mask: Mask) -> Floats:
+        """Give the spline at a hole's pixels; what they hold, where no spline goes through."""
         from scipy.ndimage import maximum_filter
 
-        near = maximum_filter(mask, 2 * self.margin + 1, mode="constant") & ~mask
-        points, values = np.argwhere(near), image[near].astype(np.float64)
-        if np.linalg.matrix_rank(points - points[0]) < 2:  # no plane goes through points of a line
-            return harmonic_fill(image, mask)
-        filled = image.astype(np.float64)
+        near = maximum_filter(hole, 2 * self.margin + 1, mode="constant") & ~mask
+        points = np.argwhere(near)
+        if np.linalg.matrix_rank(points - points[:1]) < 2:  # many planes go through one line
+            return image[hole]
         neighbors = None if len(points) <= MOST_POINTS else 64
-        known = image[~mask]
-        hole = _spline(points, values, np.argwhere(mask), self.smoothing, neighbors)
-        filled[mask] = np.clip(hole, known.min(), known.max())
-        return filled
+        return _spline(points, image[near], np.argwhere(hole), self.smoothing, neighbors)
 
 
 @lru_cache(maxsize=128)

@@ -66,7 +66,7 @@ class TotalVariation(Method):
         around = filled[window][~mask[window]]
         low, high = around.min(), around.max()
         if high > low:
-            scaled, hidden = (filled[window] - low) / (high - low), mask[window]
+            scaled, hidden = (filled[window] - low) / (high - low), mask[window].copy()
             _descend(scaled, hidden, self.step, self.tolerance, self.iterations)
             filled[window][hidden] = low + (high - low) * np.clip(scaled[hidden], 0, 1)
         return filled
