@@ -40,6 +40,7 @@ class Amle(Method):
 
     name = "amle"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
     radius: int = 1
     tolerance: float = 1e-5
     sweeps: int = 1000

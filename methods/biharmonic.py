@@ -25,6 +25,7 @@ class Biharmonic(Method):
 
     name = "biharmonic"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

@@ -17,6 +17,7 @@ class BiharmonicSkimage(Method):
 
     name = "biharmonic-skimage"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

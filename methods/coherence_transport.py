@@ -40,6 +40,7 @@ class CoherenceTransport(Method):
 
     name = "coherence-transport"
     family = "diffusion"
+    promises = ("shift", "flip", "transpose")
     epsilon: float = 7.0
     kappa: float = 8.0
     sigma: float = 0.7

@@ -98,14 +98,6 @@ def _planes(observation: Observation) -> Sequence[Array]:
     return [image] if image.ndim == 2 else [image[..., c] for c in range(image.shape[2])]
 
 
-def _alike(boxes: Ints) -> list[Ints]:
-    """Group the numbers of planes with a hole of one shape; those without are in no group."""
-    order = np.lexsort((boxes[:, 3], boxes[:, 2]))
-    order = order[np.count_nonzero(boxes[:, 2] == 0) :]
-    changes = (np.diff(boxes[order, 2:], axis=0) != 0).any(axis=1)
-    return [group for group in np.split(order, np.flatnonzero(changes) + 1) if group.size]
-
-
 def _picture(
     observation: Observation,
     pixels: NDArray[np.float32],

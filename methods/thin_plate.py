@@ -39,6 +39,7 @@ class ThinPlate(Method):
 
     name = "thin-plate"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
     margin: int = 1
     smoothing: float = 3.0
 

@@ -44,6 +44,7 @@ class TotalVariation(Method):
 
     name = "total-variation"
     family = "diffusion"
+    promises = ("shift", "contrast", "flip", "transpose")
     tolerance: float = 0.001
     step: float = 0.05
     iterations: int = 2000
