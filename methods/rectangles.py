@@ -89,20 +89,13 @@ def _restore(
         one = chosen[0]
         matrix = operator(*boxes[one, 2:].tolist())
         rows = _rows(frames, frame_at[chosen], around[one])
-        _paste(pixels, starts, sizes, boxes, chosen, rows @ matrix.T, clip)
+        holes = rows @ matrix.T
+        _paste(pixels, starts, sizes, boxes, chosen, rows, holes, clip)
 
 
 def _planes(observation: Observation) -> Sequence[Array]:
     image = observation.image
     return [image] if image.ndim == 2 else [image[..., c] for c in range(image.shape[2])]
-
-
-def _alike(boxes: Ints) -> list[Ints]:
-    """Group the numbers of planes with a hole of one shape; those without are in no group."""
-    order = np.lexsort((boxes[:, 3], boxes[:, 2]))
-    order = order[np.count_nonzero(boxes[:, 2] == 0) :]
-    changes = (np.diff(boxes[order, 2:], axis=0) != 0).any(axis=1)
-    return [group for group in np.split(order, np.flatnonzero(changes) + 1) if group.size]
 
 
 def _picture(
@@ -181,6 +174,7 @@ def _paste(
     sizes: Ints,
     boxes: Ints,
     chosen: Ints,
+    rows: Floats,
     holes: Floats,
     clip: bool,
 ) -> None:  # pragma: no cover
@@ -188,7 +182,8 @@ def _paste(
     for row, number in enumerate(chosen):
         top, left, high, wide = boxes[number]
         hole = holes[row]
-        if clip:
+        inside = rows[row].min() <= hole.min() and hole.max() <= rows[row].max()
+        if clip and not inside:  # what the frame's range holds, the known pixels' range holds
             low, limit = _known_range(pixels[starts[number] :], sizes[number], boxes[number])
             for k in range(high * wide):
                 hole[k] = min(max(hole[k], low), limit)
@@ -198,18 +193,34 @@ def _paste(
                 pixels[place + x] = hole[y * wide + x]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _known_range(
     pixels: NDArray[np.float32], size: Ints, box: Ints
 ) -> tuple[float, float]:  # pragma: no cover
-    """Find the lowest and the highest value outside a rectangle."""
+    """Find the lowest and the highest value outside a rectangle.
+
+    Their bits are compared as integers, which order floats of 0 and more alike and compile to
+    vector instructions.
+    """
     height, width = size
     top, left, high, wide = box
-    low, limit = pixels[0], pixels[0]
+    bits = pixels.view(np.int32)
+    ends = np.array([bits[0], bits[0]])
     begin = 0
     for y in range(top, top + high + 1):  # the runs of known pixels between the hole's rows
         end = y * width + left if y < top + high else height * width
-        for value in pixels[begin:end]:
-            low, limit = min(low, value), max(limit, value)
+        _widen(ends, bits, begin, end)
         begin = end + wide
+    low, limit = ends.view(np.float32)
     return low, limit
+
+
+@numba.njit(cache=True)
+def _widen(
+    ends: NDArray[np.int32], bits: NDArray[np.int32], begin: int, end: int
+) -> None:  # pragma: no cover
+    """Widen a range to what stands from `begin` up to `end`."""
+    low, limit = ends
+    for k in range(begin, end):
+        low, limit = min(low, bits[k]), max(limit, bits[k])
+    ends[0], ends[1] = low, limit

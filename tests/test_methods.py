@@ -27,9 +27,10 @@ def test_opencvs_methods_are_opencvs_own(observation, name, flag, radius):
     assert np.array_equal(restored, expected)
 
 
-def test_biharmonic_is_scikit_images_own(observation):
+def test_biharmonic_skimage_is_scikit_images_own(observation):
     expected = inpaint_biharmonic(observation.image / 255, observation.mask) * 255
-    np.testing.assert_allclose(parse_method("biharmonic").restore(observation), expected, atol=1e-9)
+    restored = parse_method("biharmonic-skimage").restore(observation)
+    np.testing.assert_allclose(restored, expected, atol=1e-9)
 
 
 def test_mean_is_over_the_known_pixels_alone(observation):

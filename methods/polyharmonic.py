@@ -1,0 +1,75 @@
+"""Fills whose Laplacian, or its power, is 0: what `harmonic` and `biharmonic` share."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from inpaintbench.datasets.cases import Array, Mask, bounding_box
+from inpaintbench.methods.rectangles import LARGEST
+
+Floats = NDArray[np.float64]
+
+
+def polyharmonic_fill(image: Array, mask: Mask, order: int) -> Floats:
+    """Fill the hidden pixels of an `(H, W)` image; at least one pixel must be known.
+
+    The Laplacian is that of the pixels' graph: the sum of a pixel's differences to its neighbours
+    inside the picture, which is the five-point Laplacian with a reflecting border. Its power
+    `order` is 0 at every hidden pixel.
+    """
+    filled = image.astype(np.float64)
+    if not mask.any():
+        return filled
+    # No equation reaches further than `order` pixels, so this window is all that matters.
+    box = bounding_box(mask)
+    window = tuple(slice(max(side.start - order, 0), side.stop + order) for side in box)
+    part, hidden = filled[window], mask[window]
+    height, width = (int(side.stop - side.start) for side in box)
+    inside = hidden.shape == (height + 2 * order, width + 2 * order)
+    if inside and max(height, width) <= LARGEST and mask[box].all():
+        part[hidden] = polyharmonic_operator(height, width, order) @ part[~hidden]
+    else:
+        solver, boundary = _factorised(hidden.tobytes(), hidden.shape, order)
+        part[hidden] = solver.solve(boundary @ part.ravel())
+    return filled
+
+
+@lru_cache(maxsize=256)
+def polyharmonic_operator(height: int, width: int, order: int) -> Floats:
+    """Matrix from the frame of `order` pixels around a rectangle to the rectangle's pixels."""
+    mask = np.pad(np.ones((height, width), bool), order)
+    system, boundary = _equations(mask, order)
+    return np.asarray(_factorise(system).solve(boundary[:, ~mask.ravel()].toarray()))
+
+
+@lru_cache(maxsize=4)  # a picture's channels, or pictures with one mask, are solved one by one
+def _factorised(mask: bytes, shape: tuple[int, int], order: int) -> tuple[Any, sparse.csc_array]:
+    """Factorise the equations of a mask, given as its bytes so that it can be looked up."""
+    system, boundary = _equations(np.frombuffer(mask, bool).reshape(shape), order)
+    return _factorise(system), boundary
+
+
+def _factorise(system: sparse.csc_array) -> Any:
+    """Factorise a symmetric positive definite matrix."""
+    options = {"SymmetricMode": True}
+    return splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options=options)
+
+
+def _equations(mask: Mask, order: int) -> tuple[sparse.csc_array, sparse.csc_array]:
+    """Set up A, B of A @ hidden = B @ picture: hidden pixels in row-major order, picture flat."""
+    number = np.arange(mask.size).reshape(mask.shape)
+    here = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
+    there = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
+    pairs = (np.concatenate([here, there]), np.concatenate([there, here]))
+    adjacent = sparse.csr_array((np.ones(pairs[0].size), pairs), shape=(mask.size, mask.size))
+    laplacian = (sparse.diags_array(adjacent.sum(axis=1)) - adjacent).tocsr()
+    hidden = np.flatnonzero(mask)
+    rows = laplacian[hidden]
+    for _ in range(order - 1):
+        rows = rows @ laplacian
+    known = sparse.diags_array((~mask).ravel().astype(np.float64))
+    return rows[:, hidden].tocsc(), (-rows @ known).tocsc()
