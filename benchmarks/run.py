@@ -220,8 +220,14 @@ def restore_all(
         count = block.stop - block.start
         outcomes = _receive(future, count)
         if count > 1 and outcomes[0].status != "ok":
-            single = [send(method, slice(k, k + 1)) for k in range(block.start, block.stop)]
+            places = [slice(k, k + 1) for k in range(block.start, block.stop)]
+            single = [send(method, place) for place in places]
             outcomes = [_receive(one, 1)[0] for one in single]
+            for k, place in enumerate(places):
+                if (
+                    outcomes[k].status == "crash"
+                ):  # a process that dies may take another's case along
+                    outcomes[k] = _receive(send(method, place), 1)[0]
         yield method, block.start, outcomes
 
 
