@@ -1,9 +1,9 @@
 """Looking for what is hidden in the other pictures of a test set.
 
-Pictures often come in bursts, several views of one wall or one harbour, so that a neighbour may show
-what is missing here. The frame of known pixels around the hole is looked for in all the others; the
-surroundings of the best places are then laid beside the picture, where a method that copies or
-averages known patches finds them.
+Pictures often come in bursts, several views of one wall or one harbour, so that a neighbour may
+show what is missing here. The frame of known pixels around the hole is looked for in all the
+others; the surroundings of the best places are then laid beside the picture, where a method that
+copies or averages known patches finds them.
 """
 
 from collections.abc import Callable, Sequence

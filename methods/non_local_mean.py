@@ -23,7 +23,7 @@ FALL = 0.85  # of a frame pixel's weight, per pixel of its way from the hole
 
 
 class NonLocalMean(Exemplar):
-    """The mean of what other places of the picture show inside a like frame, which least squares want.
+    """The mean of what other places show inside a like frame: what squared error wants.
 
     Non-local means (Buades, Coll and Morel, "A non-local algorithm for image denoising", CVPR 2005)
     average pixels by the likeness of their surroundings. Here the surroundings are the frame of
@@ -116,9 +116,8 @@ class NonLocalMean(Exemplar):
         unlike = np.maximum(our_squares + gains**2 * squares - 2 * gains * products, 0)
         answer = np.empty(truths.shape[1])
         for number, tile in enumerate(tiles):
-            near = slice(None)
-            if len(frames) > self.places:
-                near = np.argpartition(unlike[:, number], self.places)[: self.places]
+            near = np.argpartition(unlike[:, number], min(self.places, len(frames)) - 1)
+            near = near[: self.places]
             root = np.sqrt(tile.weights)
             best = (frames[near] - means[near, number, None]).astype(np.float64) * root
             system = best @ best.T
@@ -196,4 +195,4 @@ def _harmonic_operator(inside: bytes, known: bytes, shape: tuple[int, int]) -> S
     hidden = hole[there]
     system = laplacian[hidden][:, hidden]
     solved = np.linalg.lstsq(system, -laplacian[hidden][:, ~hidden], rcond=None)[0]
-    return solved.astype(np.float32)
+    return np.asarray(solved, np.float32)

@@ -178,7 +178,7 @@ def _refine(
     """Alternate matching and voting on one level; `image` and `match` are changed in place."""
     np.random.seed(seed)  # noqa: NPY002  (numba's own generator, private to compiled code)
     top, left = box[0], box[2]
-    cost = np.empty(match.shape[:2])
+    cost = np.empty((match.shape[0], match.shape[1]))
     ours = np.empty((2 * patch + 1) * patch)
     for number in range(rounds):
         for i in range(cost.shape[0]):

@@ -20,7 +20,7 @@ class PatchMatch(Exemplar):
     their means taken out, as with the bias of Darabi et al., "Image melding", ACM Transactions on
     Graphics 31(4), 2012; the last vote draws a match towards the harmonic filling as far as it
     differs from its patch; each level starts half from the coarser one and half from the harmonic
-    filling. A match must be known completely, and the answer stays in the range of the known pixels.
+    filling. A match must be known completely, and the answer stays in the known pixels' range.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class PatchMatch(Exemplar):
     name = "patchmatch"
     patch: int = 7
     rounds: int = 2
-    sweeps: int = 3
+    sweeps: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
