@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.method import Method, per_channel
@@ -22,13 +23,14 @@ Ints = NDArray[np.int64]
 
 FRAME = 5  # pixels: width of the frame that is looked for
 MARGIN = 12  # pixels around the hole's likeness that are laid beside the picture
+MOST_HOLES = 4  # of a picture that are looked for in the others
 PLACES = 3  # pictures that are taken, the best place of each
 GRID = 8  # pixels: windows start on multiples, with so many blank ones between, for coarser levels
 
 
 @dataclass(frozen=True)
 class Window:
-    """A piece of another picture, how unlike its frame is, and as what part of its spread.
+    """A piece of another picture, and how unlike it is.
 
     `distance` is the mean squared difference of the frames after their means are taken out, divided
     by the variance of the frame around the hole.
@@ -63,36 +65,49 @@ class Exemplar(Method):
 
 
 def windows_alike(observation: Observation, others: Sequence[Observation]) -> list[Window]:
-    """Find the windows of other pictures that look most like the surroundings of the hole.
+    """Find the windows of other pictures that look most like the surroundings of each hole.
 
-    Pictures of another dtype or number of channels, and those too small, are left out.
+    Pictures of another dtype or number of channels, and those too small, are left out; of many
+    holes, only the largest are looked for.
     """
-    rows, columns = box = bounding_box(observation.mask)
-    frame = _grown(box, FRAME, observation.mask.shape)
-    known = ~observation.mask[frame]
-    if known.sum() < FRAME or not observation.mask.any():
-        return []
-    values = _grey(observation.image)[frame][known]
-    offsets = np.argwhere(known)
+    grey, kind = _grey(observation.image), (observation.image.dtype, observation.image.ndim)
+    alike = [(_grey(o.image), o) for o in others if (o.image.dtype, o.image.ndim) == kind]
+    labels, count = ndimage.label(observation.mask, np.ones((3, 3), bool))
+    holes = sorted((labels == n for n in range(1, count + 1)), key=np.sum, reverse=True)
+    windows = []
+    for hole in holes[:MOST_HOLES]:
+        box = bounding_box(hole)
+        frame = _grown(box, FRAME, hole.shape)
+        known = ~observation.mask[frame]
+        if known.sum() >= FRAME:
+            windows += _search_frame(grey[frame], known, box, frame, alike)
+    return windows
+
+
+def _search_frame(
+    pixels: Floats,
+    known: Mask,
+    box: tuple[slice, slice],
+    frame: tuple[slice, slice],
+    others: Sequence[tuple[Floats, Observation]],
+) -> list[Window]:
+    offsets, values = np.argwhere(known), pixels[known]
     order = np.random.default_rng(0).permutation(len(values))  # unlike places show early
     spread = max(float(values.var()), 1e-12)
     found = []
-    for other in others:
-        if (
-            other.image.dtype != observation.image.dtype
-            or other.image.ndim != observation.image.ndim
-        ):
-            continue
+    for number, (grey, other) in enumerate(others):
         free = known_patches(other.mask, *known.shape)
         if free.any():
-            cost, y, x = _best_place(_grey(other.image), free, offsets[order], values[order])
-            found.append((cost / spread, y, x, other))
-    found.sort(key=lambda place: place[:3])
-    top, left = rows.start - frame[0].start, columns.start - frame[1].start
-    height, width = rows.stop - rows.start, columns.stop - columns.start
+            cost, y, x = _best_place(grey, free, offsets[order], values[order])
+            found.append((cost / spread, number, y, x))
     windows = []
-    for cost, y, x, other in found[:PLACES]:
-        there = (slice(y + top, y + top + height), slice(x + left, x + left + width))
+    for cost, number, y, x in sorted(found)[:PLACES]:
+        other = others[number][1]
+        down, right = y - frame[0].start, x - frame[1].start
+        there = (
+            slice(box[0].start + down, box[0].stop + down),
+            slice(box[1].start + right, box[1].stop + right),
+        )
         around = _grown(there, MARGIN, other.mask.shape)
         windows.append(Window(other.image[around], other.mask[around], cost))
     return windows

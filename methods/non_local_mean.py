@@ -157,7 +157,11 @@ def _tiles(inside: Mask, known: Mask, side: int) -> list[_Tile]:
 
 
 def _pieces(image: Array, mask: Mask, hole: Mask, shape: tuple[int, ...]) -> Singles:
-    """Cut all completely known pieces of a shape out of an image, in all 8 symmetries."""
+    """Cut completely known pieces of a shape out of an image, in all 8 symmetries.
+
+    Where there are too many: all from beside the picture, which were looked for, and then the
+    nearest.
+    """
     pieces = []
     box = bounding_box(hole)
     center = np.array([(side.start + side.stop) / 2 for side in box])
@@ -169,6 +173,7 @@ def _pieces(image: Array, mask: Mask, hole: Mask, shape: tuple[int, ...]) -> Sin
         if len(free) > MOST_PLACES:
             here = center[::-1] if transposed else center
             far = np.square(free + np.array(shape) / 2 - here).sum(axis=1)
+            far[(free >= (hole.shape[::-1] if transposed else hole.shape)).any(axis=1)] = 0
             free = free[np.argpartition(far, MOST_PLACES)[:MOST_PLACES]]
         views = np.lib.stride_tricks.sliding_window_view(pixels, shape)
         cut = views[free[:, 0], free[:, 1]].astype(np.float32)
