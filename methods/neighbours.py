@@ -44,10 +44,12 @@ class Window:
 class Exemplar(Method):
     """A method that copies from the picture, or also from the other pictures of the test set.
 
-    `search` is "picture" or "set".
+    `search` is "picture" or "set"; `limit` is the largest distance of a window that is used: what
+    is less alike made copies worse on validation photographs.
     """
 
     family = "exemplar"
+    limit = 0.4
     search: str = "picture"
 
     def __post_init__(self) -> None:
@@ -61,7 +63,8 @@ class Exemplar(Method):
 
     def windows(self, observation: Observation) -> list[Window]:
         """Find what the other pictures show that is alike: nothing for a search of the picture."""
-        return windows_alike(observation, self.others) if self.search == "set" else []
+        others = self.others if self.search == "set" else ()
+        return [w for w in windows_alike(observation, others) if w.distance <= self.limit]
 
 
 def windows_alike(observation: Observation, others: Sequence[Observation]) -> list[Window]:

@@ -53,6 +53,7 @@ class NonLocalMean(Exemplar):
     """
 
     name = "non-local-mean"
+    limit = np.inf  # its weights know better
     frame: int = 2
     tile: int = 4
     places: int = 100
