@@ -100,55 +100,6 @@ def test_harmonic_restores_a_plane_exactly():
     np.testing.assert_allclose(harmonic_fill(np.where(mask, 0, plane), mask), plane, atol=1e-9)
 
 
-def test_patchmatch_continues_a_periodic_texture():
-    tile = np.random.default_rng(1).integers(0, 256, (7, 9))
-    texture = np.tile(tile, (12, 10)).astype(np.uint8)
-    hidden = observe(texture, (slice(30, 39), slice(40, 51)))
-    restored = parse_method("patchmatch").restore(hidden)
-    harmonic = parse_method("harmonic").restore(hidden)
-    error, rival = (np.abs(r - texture)[hidden.mask].mean() for r in (restored, harmonic))
-    assert error < 1
-    assert rival > 30
-
-
-def test_patchmatch_copies_only_what_is_known(observation):
-    known = observation.image[~observation.mask]
-    restored = parse_method("patchmatch").restore(observation)[observation.mask]
-    assert known.min() <= restored.min() <= restored.max() <= known.max()
-
-
-def test_patchmatch_finds_nearly_what_exhaustive_search_finds():
-    from inpaintbench.methods.patchmatch import _distance, _known_patches, _search
-
-    hidden = observe(data.camera()[200:270, 150:240], (slice(30, 41), slice(40, 51)))
-    image, patch = harmonic_fill(hidden.image, hidden.mask), 7
-    sources = _known_patches(hidden.mask, patch)
-    places, rng = np.argwhere(sources), np.random.default_rng(0)
-    match = places[rng.integers(len(places), size=(17, 17))]
-    cost = np.full((17, 17), np.inf)
-    for i in range(17):
-        for j in range(17):
-            cost[i, j] = _distance(image, 24 + i, 34 + j, *match[i, j], patch, np.inf)
-    start = cost.sum()
-    for sweep in range(6):
-        _search(image, sources, match, cost, 24, 34, patch, sweep % 2 == 1)
-    views = np.lib.stride_tricks.sliding_window_view(image, (patch, patch))
-    candidates = views[sources].reshape(len(places), -1)
-    exact = [
-        np.square(candidates - views[24 + i, 34 + j].ravel()).sum(1).min()
-        for i in range(17)
-        for j in range(17)
-    ]
-    assert sum(exact) <= cost.sum() * (1 + 1e-9)  # nothing is better than the best
-    assert cost.sum() - sum(exact) < 0.02 * (start - sum(exact))
-
-
-def test_patchmatchs_seed_is_all_its_chance(observation):
-    restored = [parse_method(f"patchmatch:seed={s}").restore(observation) for s in (1, 1, 2)]
-    assert np.array_equal(restored[0], restored[1])
-    assert not np.array_equal(restored[0], restored[2])
-
-
 def test_a_method_needs_restore_and_takes_only_its_parameters():
     class Unfinished(Method):
         name, family = "unfinished", "test"

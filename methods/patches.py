@@ -1,0 +1,331 @@
+"""Filling with patches, coarse to fine: what patchmatch and its exact reference share."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from inpaintbench.datasets.cases import Array, Mask, bounding_box
+from inpaintbench.methods.harmonic import harmonic_fill
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEVELS = 2  # the picture and its half; a third level made answers worse
+TRUST = 0.5  # in a filled pixel, per pixel of its way from the known ones
+DOUBT = 0.8  # how much of a match's unlikeness, in shares of the patch's variance, is not believed
+CARRIED = 0.5  # share of the coarser level's answer in the next start; the rest is harmonic
+
+
+def fill_with_patches(
+    image: Array,
+    mask: Mask,
+    shape: tuple[int, int],
+    patch: int,
+    rounds: int,
+    sweeps: int,
+    seed: int = 0,
+) -> Floats:
+    """Fill the hole so that every patch of it resembles some known patch.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        The picture in the upper left corner, and beside it what else may be copied from.
+    mask : (H, W) array of bool
+        What is unknown.
+    shape : height and width of the picture
+    patch : odd side of a patch, in pixels
+    rounds : of matching and voting at each level
+    sweeps : of propagation and random search in each round; 0 tries every known patch instead
+    seed : of the random search
+    """
+    levels = [(image.astype(np.float64), mask, shape)]
+    while len(levels) < LEVELS and _can_halve(mask, shape, patch):
+        pixels, hidden = halve(*levels[-1][:2])
+        levels.append((pixels, hidden, (-(-shape[0] // 2), -(-shape[1] // 2))))
+    rng = np.random.default_rng(seed)
+    coarser: tuple[Floats, Ints, Ints] | None = None
+    for pixels, hidden, (height, width) in reversed(levels):
+        part = (slice(height), slice(width))
+        filled = pixels.copy()
+        filled[part] = harmonic_fill(pixels[part], hidden[part])
+        sources = known_patches(hidden, patch)
+        if not sources.any() or min(height, width) < patch:
+            break
+        smooth, target = filled.copy(), np.zeros_like(hidden)
+        target[part] = hidden[part]
+        box = targets_of(hidden[part], patch)
+        match = _random_matches(sources, box, rng)
+        if coarser:
+            larger = coarser[0].repeat(2, 0).repeat(2, 1)[: hidden.shape[0], : hidden.shape[1]]
+            filled[target] += CARRIED * (larger - smooth)[target]
+            _carry_matches(match, sources, box, *coarser[1:])
+        way = ndimage.distance_transform_cdt(hidden, "chessboard")
+        trust = TRUST ** way.astype(np.float64)
+        _refine(filled, target, trust, smooth, sources, match, box, patch, rounds, sweeps, seed)
+        coarser = (filled, match, box)
+    known = image[~mask]
+    return np.clip(filled, known.min(), known.max())
+
+
+def _can_halve(mask: Mask, shape: tuple[int, int], patch: int) -> bool:
+    """Whether half the picture still has known patches and a hole of more than some pixels."""
+    if min(shape) < 4 * patch:
+        return False
+    _, half = halve(mask.astype(np.float64), mask)
+    hole = half[: -(-shape[0] // 2), : -(-shape[1] // 2)]
+    return bool(hole.sum() >= 4 and known_patches(half, patch).any())
+
+
+def halve(image: Floats, mask: Mask) -> tuple[Floats, Mask]:
+    """Average 2x2 known pixels; where all four are hidden, so is their average."""
+    padding = [(0, length % 2) for length in image.shape]
+    values = np.pad(np.where(mask, 0, image), padding, mode="edge")
+    weights = np.pad((~mask).astype(np.float64), padding, mode="edge")
+    shape = (values.shape[0] // 2, 2, values.shape[1] // 2, 2)
+    known = weights.reshape(shape).sum((1, 3))
+    total = values.reshape(shape).sum((1, 3))
+    return total / np.maximum(known, 1), known == 0
+
+
+def known_patches(mask: Mask, height: int, width: int = 0) -> Mask:
+    """`True` at the top left pixel of every patch (square by default) without a hidden pixel."""
+    width = width or height
+    if mask.shape[0] < height or mask.shape[1] < width:
+        return np.zeros((0, 0), bool)
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
+    sums[1:, 1:] = mask.cumsum(0).cumsum(1)
+    inner = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
+    return np.asarray(inner + sums[:-height, :-width] == 0)
+
+
+def targets_of(mask: Mask, patch: int) -> Ints:
+    """Find the range of patches that touch the hole: first and end row, first and end column."""
+    rows, columns = bounding_box(mask)
+    height, width = mask.shape
+    top, left = max(rows.start - patch + 1, 0), max(columns.start - patch + 1, 0)
+    bottom, right = min(rows.stop, height - patch + 1), min(columns.stop, width - patch + 1)
+    return np.array([top, bottom, left, right])
+
+
+def _random_matches(sources: Mask, box: Ints, rng: np.random.Generator) -> Ints:
+    places = np.argwhere(sources)
+    return places[rng.integers(len(places), size=(box[1] - box[0], box[3] - box[2]))]
+
+
+def _carry_matches(match: Ints, sources: Mask, box: Ints, coarse: Ints, coarse_box: Ints) -> None:
+    """Start from twice the coarser level's matches, where such a patch is known."""
+    y, x = np.mgrid[box[0] : box[1], box[2] : box[3]]
+    i = np.clip(y // 2 - coarse_box[0], 0, coarse.shape[0] - 1)
+    j = np.clip(x // 2 - coarse_box[2], 0, coarse.shape[1] - 1)
+    carried = 2 * coarse[i, j] + np.stack([y % 2, x % 2], axis=-1)
+    inside = (carried < sources.shape).all(axis=-1)
+    inside[inside] = sources[tuple(carried[inside].T)]
+    match[inside] = carried[inside]
+
+
+@numba.njit(cache=True)
+def gather(
+    image: Floats, trust: Floats, y: int, x: int, patch: int, ours: Floats
+) -> None:  # pragma: no cover
+    """Write the patch at `(y, x)`, its trust, and 1 / (sum of trust up to each row's end)."""
+    weights, square = 1e-300, patch * patch
+    for i in range(patch):
+        for j in range(patch):
+            ours[i * patch + j] = image[y + i, x + j]
+            ours[square + i * patch + j] = trust[y + i, x + j]
+            weights += trust[y + i, x + j]
+        ours[2 * square + i] = 1 / weights
+
+
+@numba.njit(cache=True)
+def distance(
+    ours: Floats, image: Floats, v: int, u: int, patch: int, limit: float
+) -> float:  # pragma: no cover
+    """Sum of squared differences of a gathered patch and that at `(v, u)` but for their means.
+
+    Weighted by the trust in the first patch's pixels. The sum about the mean never falls as pixels
+    are added, so that it may stop early above `limit`.
+    """
+    first, second, total, square = 0.0, 0.0, 0.0, patch * patch
+    for i in range(patch):
+        for j in range(patch):
+            difference = ours[i * patch + j] - image[v + i, u + j]
+            weighted = ours[square + i * patch + j] * difference
+            first += weighted
+            second += weighted * difference
+        total = second - first * first * ours[2 * square + i]
+        if total > limit:
+            break
+    return max(total, 0.0)
+
+
+@numba.njit(cache=True)
+def _refine(
+    image: Floats,
+    hole: Mask,
+    trust: Floats,
+    smooth: Floats,
+    sources: Mask,
+    match: Ints,
+    box: Ints,
+    patch: int,
+    rounds: int,
+    sweeps: int,
+    seed: int,
+) -> None:  # pragma: no cover
+    """Alternate matching and voting on one level; `image` and `match` are changed in place."""
+    np.random.seed(seed)  # noqa: NPY002  (numba's own generator, private to compiled code)
+    top, left = box[0], box[2]
+    cost = np.empty((match.shape[0], match.shape[1]))
+    ours = np.empty((2 * patch + 1) * patch)
+    for number in range(rounds):
+        for i in range(cost.shape[0]):
+            for j in range(cost.shape[1]):
+                gather(image, trust, top + i, left + j, patch, ours)
+                cost[i, j] = distance(ours, image, match[i, j, 0], match[i, j, 1], patch, np.inf)
+        for sweep in range(sweeps):
+            search(image, trust, sources, match, cost, top, left, patch, sweep % 2 == 1)
+        if sweeps == 0:
+            search_all(image, trust, sources, match, cost, top, left, patch)
+        last = number == rounds - 1
+        _vote(image, hole, trust, smooth, match, cost, top, left, patch, DOUBT if last else 0.0)
+
+
+@numba.njit(cache=True)
+def search(
+    image: Floats,
+    trust: Floats,
+    sources: Mask,
+    match: Ints,
+    cost: Floats,
+    top: int,
+    left: int,
+    patch: int,
+    backwards: bool,
+) -> None:  # pragma: no cover
+    """One sweep of propagation and random search over all patches that touch the hole."""
+    rows, columns = cost.shape
+    step = -1 if backwards else 1
+    ours = np.empty((2 * patch + 1) * patch)
+    for a in range(rows):
+        i = rows - 1 - a if backwards else a
+        for b in range(columns):
+            j = columns - 1 - b if backwards else b
+            gather(image, trust, top + i, left + j, patch, ours)
+            for di, dj in ((step, 0), (0, step)):  # what the neighbour before found, moved along
+                p, q = i - di, j - dj
+                if 0 <= p < rows and 0 <= q < columns:
+                    v, u = match[p, q, 0] + di, match[p, q, 1] + dj
+                    _try(ours, image, sources, match, cost, i, j, v, u, patch)
+            radius = max(sources.shape)
+            while radius >= 1:
+                v = _near(match[i, j, 0], radius, sources.shape[0])
+                u = _near(match[i, j, 1], radius, sources.shape[1])
+                _try(ours, image, sources, match, cost, i, j, v, u, patch)
+                radius //= 2
+
+
+@numba.njit(cache=True)
+def _near(place: int, radius: int, end: int) -> int:  # pragma: no cover
+    """Draw from the places at most `radius` away that there are."""
+    low, high = max(place - radius, 0), min(place + radius + 1, end)
+    return int(np.random.randint(low, high))  # noqa: NPY002
+
+
+@numba.njit(cache=True)
+def search_all(
+    image: Floats,
+    trust: Floats,
+    sources: Mask,
+    match: Ints,
+    cost: Floats,
+    top: int,
+    left: int,
+    patch: int,
+) -> None:  # pragma: no cover
+    """Try every known patch for every patch that touches the hole."""
+    ours = np.empty((2 * patch + 1) * patch)
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            gather(image, trust, top + i, left + j, patch, ours)
+            for v in range(sources.shape[0]):
+                for u in range(sources.shape[1]):
+                    _try(ours, image, sources, match, cost, i, j, v, u, patch)
+
+
+@numba.njit(cache=True)
+def _try(
+    ours: Floats,
+    image: Floats,
+    sources: Mask,
+    match: Ints,
+    cost: Floats,
+    i: int,
+    j: int,
+    v: int,
+    u: int,
+    patch: int,
+) -> None:  # pragma: no cover
+    """Take the patch at `(v, u)` as the match if it is known and better."""
+    if 0 <= v < sources.shape[0] and 0 <= u < sources.shape[1] and sources[v, u]:
+        found = distance(ours, image, v, u, patch, cost[i, j])
+        if found < cost[i, j]:
+            cost[i, j] = found
+            match[i, j, 0], match[i, j, 1] = v, u
+
+
+@numba.njit(cache=True)
+def _vote(
+    image: Floats,
+    hole: Mask,
+    trust: Floats,
+    smooth: Floats,
+    match: Ints,
+    cost: Floats,
+    top: int,
+    left: int,
+    patch: int,
+    doubt: float,
+) -> None:  # pragma: no cover
+    """Set every hidden pixel to the weighted average of what the patches over it say.
+
+    The weight is the patch's trust times exp(-d / (2 s^2)) with d the mean squared difference and
+    s^2 the 75th percentile of them, as Wexler et al. Each patch speaks with its match's pixels,
+    shifted to its own mean; `doubt` draws unlike matches towards the smooth filling.
+    """
+    spread = np.empty_like(cost)
+    weights_of = np.empty_like(cost)
+    shift = np.empty_like(cost)
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            y, x, v, u = top + i, left + j, match[i, j, 0], match[i, j, 1]
+            weights, first, second, other = 1e-300, 0.0, 0.0, 0.0
+            for k in range(patch):
+                for m in range(patch):
+                    weight, value = trust[y + k, x + m], image[y + k, x + m]
+                    weights += weight
+                    first += weight * value
+                    second += weight * value * value
+                    other += weight * image[v + k, u + m]
+            weights_of[i, j] = weights
+            shift[i, j] = (first - other) / weights
+            spread[i, j] = max(second - first * first / weights, 1e-12)
+    scale = 2 * max(np.percentile(cost / weights_of, 75), 1e-12)
+    total, weight_sum = np.zeros_like(image), np.zeros_like(image)
+    for i in range(cost.shape[0]):
+        for j in range(cost.shape[1]):
+            belief = max(1 - doubt * cost[i, j] / spread[i, j], 0.0)
+            weight = weights_of[i, j] * np.exp(-cost[i, j] / weights_of[i, j] / scale)
+            for k in range(patch):
+                for m in range(patch):
+                    y, x = top + i + k, left + j + m
+                    if hole[y, x]:
+                        said = image[match[i, j, 0] + k, match[i, j, 1] + m] + shift[i, j]
+                        total[y, x] += weight * (smooth[y, x] + belief * (said - smooth[y, x]))
+                        weight_sum[y, x] += weight
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if hole[y, x] and weight_sum[y, x] > 0:
+                image[y, x] = total[y, x] / weight_sum[y, x]
