@@ -61,7 +61,7 @@ class Gaussian(FittedMethod):
     @staticmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
         """Estimate the variogram, in units of that between neighbours."""
-        return {"variogram": mean_variogram(pictures, seed, WINDOWS).astype(np.float32)}
+        return {"variogram": shrunk(mean_variogram(pictures, seed, WINDOWS)).astype(np.float32)}
 
 
 @lru_cache(maxsize=128)
@@ -92,12 +92,28 @@ def mean_variogram(pictures: Sequence[Array], seed: int, windows: int) -> Floats
     return np.asarray((variogram + variogram.T) / (variogram[0, 1] + variogram[1, 0]))
 
 
+def shrunk(variogram: Floats) -> Floats:
+    """Shrink a variogram towards white noise's until it is one: no further than is needed.
+
+    An estimate from few photographs may give some weighted sum of pixels a negative variance.
+    """
+    places = np.argwhere(np.ones(variogram.shape, bool))
+    white = np.ones_like(variogram)
+    white[0, 0] = 0
+    for share in (0.0, *2.0 ** np.arange(-12, 1)):
+        mixed = (1 - share) * variogram + share * white
+        try:
+            linalg.cholesky(_covariance(mixed, places), overwrite_a=True, check_finite=False)
+        except linalg.LinAlgError:
+            continue
+        break
+    return np.asarray(mixed)
+
+
 def kriging_weights(variogram: Floats, hidden: Mask, known: Mask) -> Floats:
     """Matrix from the known to the hidden pixels of a window, both in row-major order."""
     to, at = np.argwhere(hidden), np.argwhere(known)
-    covariance = variogram.max() - _between(variogram, at, at)
-    covariance[np.diag_indices_from(covariance)] += NUGGET
-    covariance += variogram.max()  # an unknown mean: any constant does, and this keeps it definite
+    covariance = _covariance(variogram, at)
     factor = linalg.cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
     across = 2 * variogram.max() - _between(variogram, at, to)
     solved = linalg.cho_solve(factor, np.column_stack([across, np.ones(len(at))]))
@@ -105,6 +121,13 @@ def kriging_weights(variogram: Floats, hidden: Mask, known: Mask) -> Floats:
     # Lagrange's condition: the weights of each hidden pixel add up to 1.
     weights += np.outer(ones / ones.sum(), 1 - weights.sum(axis=0))
     return np.ascontiguousarray(weights.T)
+
+
+def _covariance(variogram: Floats, places: NDArray[np.int64]) -> Floats:
+    """A covariance of pixels with this variogram: any constant added is another."""
+    covariance: Floats = 2 * variogram.max() - _between(variogram, places, places)
+    covariance[np.diag_indices_from(covariance)] += NUGGET
+    return covariance
 
 
 def _between(variogram: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:

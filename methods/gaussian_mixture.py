@@ -12,7 +12,7 @@ from scipy import fft, linalg
 
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.fitted import FittedMethod
-from inpaintbench.methods.gaussian import kriging_fill, mean_variogram
+from inpaintbench.methods.gaussian import kriging_fill, mean_variogram, shrunk
 from inpaintbench.methods.method import per_channel
 from inpaintbench.methods.mixtures import Symmetry, fit_mixture
 from inpaintbench.methods.photographs import draw_windows
@@ -168,7 +168,7 @@ class GaussianMixture(FittedMethod):
             "shares": mixture.shares,
             "scales": (sums + PRIOR) / (sizes + PRIOR),
             "high": overall[_high(low)],
-            "variogram": mean_variogram(pictures, seed, WINDOWS // 4),
+            "variogram": shrunk(mean_variogram(pictures, seed, WINDOWS // 4)),
         }
         return {name: array.astype(np.float32) for name, array in fitted.items()}
 

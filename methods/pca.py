@@ -19,17 +19,17 @@ from inpaintbench.methods.weights import loaded_arrays
 
 Floats = NDArray[np.float64]
 
-MARGIN = 6  # known pixels on every side that are read
+MARGIN = 4  # known pixels on every side that are read
 LARGEST = 21  # pixels of a hole's side, as in the challenge
 SIDE = LARGEST + 2 * MARGIN  # pixels of the windows
 WINDOWS = 60_000  # drawn to fit on
-COMPONENTS = 200
+COMPONENTS = 400
 
 
 class Pca(FittedMethod):
     """Principal components of windows, fitted to the known pixels by ridge least squares.
 
-    Windows of photographs without their mean, turned in all 8 ways, have their 200 principal
+    Windows of photographs without their mean, turned in all 8 ways, have their 400 principal
     components computed; a hole lies in the middle of a window, whose components are found by least
     squares over the known pixels, each with the ridge that its variance asks for (T. Hastie et al.,
     "Imputing missing data for gene expression arrays", 1999; M. Tipping and C. Bishop,

@@ -1,21 +1,27 @@
-"""Methods fitted on photographs: against brute force, known models, and through the command line."""
+"""Methods fitted on photographs: against brute force and known models; fitting by command."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from conftest import observe
 from PIL import Image
+from scipy.fft import idctn
+from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.cases import Observation
-from inpaintbench.methods import gaussian, gaussian_mixture, parse_method
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.datasets.tasks.crop import draw_cases
+from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
 from inpaintbench.methods.gaussian import MARGIN, kriging_weights, mean_variogram
 from inpaintbench.methods.gaussian_mixture import GaussianMixture, autocorrelation
 from inpaintbench.methods.mixtures import fit_mixture
-from inpaintbench.methods.weights import SHIPPED, read_card
+from inpaintbench.methods.photographs import draw_windows
+from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
 
 FITTED = ["gaussian", "gaussian-mixture", "pca"]
 ARRAYS = {"gaussian": 1, "gaussian-mixture": 5, "pca": 3}
@@ -95,10 +101,9 @@ def test_a_field_drawn_from_the_model_is_restored_to_its_theoretical_error():
     assert theory - 3 * error < errors.mean() < 1.01 * theory + 3 * error
 
 
-def test_the_variogram_is_the_mean_of_squared_differences(monkeypatch):
-    picture = data.camera()[:70, :70]  # as small as a picture may be: it is its only window
-    windows = gaussian.draw_windows
-    drawn = np.concatenate(list(windows([picture], 6, gaussian.SIDE, 0)))
+def test_the_variogram_is_the_mean_of_squared_differences():
+    picture = data.camera()[:90, :100]
+    drawn = np.concatenate(list(draw_windows([picture], 6, gaussian.SIDE, 0)))
     found = mean_variogram([picture], 0, 6)
 
     def half_squared(rows, columns):
@@ -108,6 +113,18 @@ def test_the_variogram_is_the_mean_of_squared_differences(monkeypatch):
 
     for lag in ((0, 1), (3, 0), (5, 2), (40, 30)):
         assert found[lag] == pytest.approx(half_squared(*lag) / half_squared(0, 1), rel=1e-3)
+
+
+def test_a_variogram_that_is_none_is_shrunk_until_it_is_one():
+    valid = exponential(21)[0]
+    np.testing.assert_array_equal(gaussian.shrunk(valid), valid)
+    wrong = valid.copy()
+    wrong[3:5, 3:5] *= 3
+    mended = gaussian.shrunk(wrong)
+    hidden = np.pad(np.ones((3, 3), bool), 9)
+    weights = kriging_weights(mended, hidden, ~hidden)  # solves, and stays sensible
+    assert np.abs(weights).sum(axis=1).max() < 3
+    assert not np.array_equal(mended, wrong)
 
 
 def rotated(angle, ratio):
@@ -144,10 +161,8 @@ def test_a_tied_component_stands_for_its_mirror_image():
     np.testing.assert_allclose(found, truths[0] / np.trace(truths[0]), atol=0.02)
 
 
-def test_without_components_to_choose_from_the_mixture_is_a_gaussian(tmp_path, monkeypatch):
+def test_without_components_to_choose_from_the_mixture_is_a_gaussian(tmp_path):
     """One component, none of the picture's own statistics: a plain conditional mean."""
-    from inpaintbench.methods.weights import write_weights
-
     side = gaussian_mixture.SIDE
     low, places = gaussian_mixture._frequencies()
     high = gaussian_mixture._high(low)
@@ -160,16 +175,12 @@ def test_without_components_to_choose_from_the_mixture_is_a_gaussian(tmp_path, m
         "high": slope[high],
         "variogram": exponential(61)[0],
     }
-    import safetensors.numpy
-
     path = tmp_path / "one.safetensors"
     data_ = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     write_weights(safetensors.numpy.save(data_), path, {})
     picture = data.camera()[100:170, 200:293]
     observation = observe(picture, (slice(30, 37), slice(40, 51)))
     restored = GaussianMixture(weights=str(path), local=0.0).restore(observation)
-    from scipy.fft import idctn
-
     unit = np.eye(side * side).reshape(-1, side, side)
     waves = idctn(unit, axes=(1, 2), norm="ortho").reshape(side * side, -1)
     powers = slope.copy()
@@ -226,9 +237,6 @@ def test_what_is_shipped_has_a_complete_card(name):
 
 @pytest.mark.parametrize("name", FITTED)
 def test_fitted_methods_on_photographs_they_never_saw(name):
-    from inpaintbench.datasets.images import Skipped
-    from inpaintbench.datasets.tasks.crop import draw_cases
-
     cases = draw_cases("skimage", 51, 98, Skipped())
     scores = {}
     for method in ("harmonic", name):
@@ -243,8 +251,6 @@ def test_fitted_methods_on_photographs_they_never_saw(name):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A few generated photographs: smooth random fields."""
-    from scipy.ndimage import gaussian_filter
-
     folder = tmp_path_factory.mktemp("generated")
     rng = np.random.default_rng(0)
     for number in range(6):
@@ -257,7 +263,6 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", FITTED)
 def test_fitting_through_the_command_line(name, folder, tmp_path, monkeypatch, observation, capsys):
     from inpaintbench.benchmarks import app
-    from inpaintbench.methods import pca
 
     for module in (gaussian, gaussian_mixture, pca):
         monkeypatch.setattr(module, "WINDOWS", 1200)
