@@ -175,7 +175,7 @@ def score(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="A network method: cnn, course-cnn.")],
+    network: Annotated[str, typer.Argument(help="A network or fitted method: cnn, gaussian, ...")],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
@@ -190,20 +190,28 @@ def train(
         typer.Option(help="Folder of weights and checkpoints; default: training/NETWORK."),
     ] = None,
 ) -> None:
-    """Train a network on photographs: weights, model card, loss curve, checkpoints."""
+    """Train a network, or fit a statistical method, on photographs: weights and a model card.
+
+    A network also leaves its loss curve and checkpoints. A fitted method takes images, seed and out
+    alone, and as long as it takes.
+    """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import find_method
+    from inpaintbench.methods.fitted import FittedMethod, fit_method
     from inpaintbench.methods.networks.network_method import NetworkMethod
 
     method = find_method(network)
-    if not issubclass(method, NetworkMethod):
-        raise InputError(f"{network} is not a network, there is nothing to train")
-    from inpaintbench.methods.networks.training import Settings
-    from inpaintbench.methods.networks.training import train as train_network
-
     folder = out or Path("training") / network
-    settings = Settings(minutes=minutes, epoch_crops=epoch, seed=seed, workers=workers)
-    card = train_network(method, images, folder, settings, device, resume)
+    if issubclass(method, FittedMethod):
+        card = fit_method(method, images, folder, seed)
+    elif issubclass(method, NetworkMethod):
+        from inpaintbench.methods.networks.training import Settings
+        from inpaintbench.methods.networks.training import train as train_network
+
+        settings = Settings(minutes=minutes, epoch_crops=epoch, seed=seed, workers=workers)
+        card = train_network(method, images, folder, settings, device, resume)
+    else:
+        raise InputError(f"{network} has nothing to train: it is neither a network nor fitted")
     path = folder / f"{network}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
     print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")

@@ -16,9 +16,10 @@ from skimage import data
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
-from inpaintbench.methods.networks.crops import Crops, EpochSampler, is_held_out, read_split
+from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.training import Settings, train
-from inpaintbench.methods.networks.weights import read_card
+from inpaintbench.methods.photographs import is_held_out, read_split
+from inpaintbench.methods.weights import read_card
 
 
 def short(seconds, **changes):

@@ -1,6 +1,5 @@
 """Crops for training and validation, drawn from photographs as the challenge draws its own."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,58 +8,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from inpaintbench.datasets.cases import Array
-from inpaintbench.datasets.images import (
-    Photograph,
-    Skipped,
-    none_usable,
-    photograph_files,
-    read_photographs,
-    resize,
-)
-from inpaintbench.datasets.tasks.crop import SIDES, draw_hole, draw_picture, make_crop
+from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture, make_crop
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
-
-LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
-VALIDATION = 10  # one photograph in so many is held out
-MOST_VALIDATION = 2000  # crops; more would cost time and change little
-
-
-def is_held_out(image_id: str) -> bool:
-    """Whether a photograph is for validation: by a hash of its name, so the same in every run."""
-    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:8], "big") % VALIDATION == 0
-
-
-def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], list[Array]]:
-    """Read the photographs of folders or archives into training and validation pictures.
-
-    Raises
-    ------
-    InputError
-        If one of the sources has no pair of usable photographs (one to train on, one to hold out).
-    """
-    training: list[Array] = []
-    validation: list[Array] = []
-    for source in sources:
-        files = photograph_files(source)
-        pictures = [(p.image_id, _reduced(p)) for p in read_photographs(files, SIDES[0], skipped)]
-        if len(pictures) < 2:
-            raise none_usable(source, skipped)
-        held_out = [is_held_out(image_id) for image_id, _ in pictures]
-        if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
-            held_out = [False] * (len(pictures) - 1) + [True]
-        for (_, picture), held in zip(pictures, held_out, strict=True):
-            (validation if held else training).append(picture)
-    step = -(-len(validation) // MOST_VALIDATION)  # evenly over all sources
-    return training, validation[::step]
-
-
-def _reduced(photograph: Photograph) -> Array:
-    pixels = photograph.pixels
-    scale = LARGEST / min(pixels.shape)
-    if scale >= 1:
-        return pixels
-    return resize(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
+from inpaintbench.methods.photographs import shares
 
 
 class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -80,9 +31,7 @@ class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.pictures = pictures
         self.seed = seed
         self.one_each = one_each
-        # A larger photograph has more to show, so it is drawn more often.
-        sides = np.cumsum([min(picture.shape) for picture in pictures])
-        self.shares = sides / sides[-1]
+        self.shares = shares(pictures)
 
     def __len__(self) -> int:
         """Count the crops of a validation set; a training set has no end, its sampler decides."""

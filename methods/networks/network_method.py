@@ -63,7 +63,7 @@ class NetworkMethod(Method):
         InputError
             If the weights or their card are missing, or the hash is wrong.
         """
-        from inpaintbench.methods.networks.weights import read_weights
+        from inpaintbench.methods.weights import read_weights
 
         return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 

@@ -27,9 +27,10 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, written_whole
 from inpaintbench.datasets.images import Skipped
-from inpaintbench.methods.networks.crops import Crops, EpochSampler, read_split
+from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.network_method import NetworkMethod, choose_device
 from inpaintbench.methods.networks.weights import channels_last, save_weights
+from inpaintbench.methods.photographs import read_split
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

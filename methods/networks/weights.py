@@ -1,20 +1,17 @@
-"""Weights as safetensors files, each with a model card beside it that holds its hash."""
+"""Networks' weights: float16 tensors in safetensors files, each with its model card."""
 
-import hashlib
-import tomllib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import tomli_w
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.methods.weights import read_weights, write_weights
 
 SHIPPED = Path(__file__).parent / "trained"
 
@@ -22,55 +19,7 @@ SHIPPED = Path(__file__).parent / "trained"
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
     """Write weights as float16 to `path`, and the card with their SHA-256 beside it as TOML."""
     state = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    data = safetensors.torch.save(state)
-    card = card | {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    for target, content in (
-        (path, data),
-        (path.with_suffix(".toml"), tomli_w.dumps(card).encode()),
-    ):
-        with written_whole(target) as temporary:
-            temporary.write_bytes(content)
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Read the model card of a weights file.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is no TOML with a `sha256`.
-    """
-    card = path.with_suffix(".toml")
-    try:
-        content = tomllib.loads(card.read_text())
-        str(content["sha256"])
-    except OSError as error:
-        raise InputError(f"cannot read the model card {card}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise InputError(f"{card} is no model card with a sha256: {error}") from error
-    return content
-
-
-def read_weights(path: Path) -> bytes:
-    """Read a weights file whose hash is the one on its card.
-
-    Raises
-    ------
-    InputError
-        If the file or its card cannot be read, or the hashes differ.
-    """
-    expected = str(read_card(path)["sha256"])
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the weights {path}: {error.strerror}") from error
-    actual = hashlib.sha256(data).hexdigest()
-    if actual != expected:
-        raise InputError(
-            f"{path} has the wrong hash: its card says {expected[:12]}, the file is {actual[:12]}; "
-            f"restore the file, or train it again"
-        )
-    return data
+    write_weights(safetensors.torch.save(state), path, card)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

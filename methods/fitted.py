@@ -1,0 +1,146 @@
+"""What the methods fitted on photographs have in common: numbers in a file, and their fitting."""
+
+import hashlib
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.files import make_folder
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods.method import Method, highest_value
+from inpaintbench.methods.photographs import draw_observations, read_split
+from inpaintbench.methods.weights import SHIPPED, loaded_arrays, read_weights, write_weights
+
+Arrays = dict[str, NDArray[np.float64]]
+
+
+class FittedMethod(Method):
+    """A method with a few arrays that were fitted on photographs, by `inpaintbench train NAME`.
+
+    A subclass names its arrays in `fits`, and computes them in `fit`.
+
+    Parameters
+    ----------
+    weights : str
+        Path of a safetensors file with its card beside it; "" takes the one shipped here.
+    """
+
+    family = "statistical"
+    fits: ClassVar[tuple[str, ...]] = ()
+    weights: str = ""
+
+    @staticmethod
+    @abstractmethod
+    def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
+        """Compute the arrays from photographs; the same seed gives the same arrays."""
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file that is used."""
+        return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
+
+    def weights_sha256(self) -> str:
+        """Hash of the weights, which is checked against their card.
+
+        Raises
+        ------
+        InputError
+            If the weights or their card are missing, or the hash is wrong.
+        """
+        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
+
+    def fitted(self) -> Arrays:
+        """Give the arrays, read once in a process.
+
+        Raises
+        ------
+        InputError
+            As `weights_sha256`, or if the file holds other arrays than these.
+        """
+        return loaded_arrays(self.weights_path, self.fits)
+
+
+def fit_method(
+    method: type[FittedMethod], images: Sequence[str], folder: Path, seed: int = 0
+) -> dict[str, Any]:
+    """Fit a method on photographs, and write its arrays with a model card.
+
+    Parameters
+    ----------
+    method : the method to fit
+    images : folders or zip archives of photographs; a tenth of each is held out for validation
+    folder : receives `NAME.safetensors` and its card `NAME.toml`
+    seed : of the windows drawn, and of whatever else is random
+
+    Returns
+    -------
+    dict
+        The model card.
+
+    Raises
+    ------
+    InputError
+        If no photographs can be used, or the folder cannot be written.
+    """
+    import safetensors.numpy
+
+    make_folder(folder)
+    skipped = Skipped()
+    training, validation = read_split(images, skipped)
+    for name, reason in skipped.files:
+        print(f"skipped {name}: {reason}")
+    counts = f"{len(training)} photographs to fit on, {len(validation)} held out"
+    print(f"{counts}, {len(skipped)} files skipped", flush=True)
+    start = time.monotonic()
+    arrays = {name: np.ascontiguousarray(a) for name, a in method.fit(training, seed).items()}
+    seconds = time.monotonic() - start
+    path = folder / f"{method.name}.safetensors"
+    card: dict[str, Any] = {
+        "method": method.name,
+        "made": datetime.now(UTC).date().isoformat(),
+        "command": _command(method.name, images, seed),
+        "numbers": int(sum(array.size for array in arrays.values())),
+        "photographs": [Path(name).name for name in images],
+        "photographs_fitted_on": len(training),
+        "photographs_held_out": len(validation),
+        "held_out": "SHA-256 of the file's name, its first 8 bytes, divisible by 10",
+        "seconds": round(seconds, 1),
+        "seed": seed,
+        "numpy": np.__version__,
+    }
+    data = safetensors.numpy.save(arrays)
+    write_weights(data, path, card)  # so that it can be validated as it will be used
+    loaded_arrays.cache_clear()
+    observations, truths = draw_observations(validation, seed)
+    score = _challenge_mse(method(weights=str(path)), observations, truths)
+    card["validation_mse"] = round(score, 1)
+    card["validation"] = "challenge MSE of one crop of each held-out photograph"
+    write_weights(data, path, card)
+    return card
+
+
+def _command(name: str, images: Sequence[str], seed: int) -> str:
+    sources = " ".join(f"--images {Path(image).name}" for image in images)
+    return f"inpaintbench train {name} {sources} --seed {seed}"
+
+
+def _challenge_mse(
+    method: Method, observations: Sequence[Observation], truths: Sequence[Array]
+) -> float:
+    """Mean over crops of the mean squared error over hidden pixels, in grey levels of 0..255."""
+    errors = []
+    for observation, restored, truth in zip(
+        observations, method.restore_batch(observations), truths, strict=True
+    ):
+        highest = highest_value(observation)
+        rounded = np.clip(np.rint(restored[observation.mask]), 0, highest)
+        difference = (rounded - truth[observation.mask]) * (255 / highest)
+        errors.append(np.square(difference).mean())
+    return float(np.mean(errors))

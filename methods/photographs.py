@@ -1,0 +1,102 @@
+"""Photographs to fit on and to validate with, and what is drawn from them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.images import (
+    Photograph,
+    Skipped,
+    none_usable,
+    photograph_files,
+    read_photographs,
+    resize,
+)
+from inpaintbench.datasets.tasks.crop import SIDES, draw_hole, draw_picture, make_crop
+
+LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
+VALIDATION = 10  # one photograph in so many is held out
+MOST_VALIDATION = 2000  # crops; more would cost time and change little
+BLOCK = 2000  # windows drawn at a time
+
+
+def is_held_out(image_id: str) -> bool:
+    """Whether a photograph is for validation: by a hash of its name, so the same in every run."""
+    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:8], "big") % VALIDATION == 0
+
+
+def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], list[Array]]:
+    """Read the photographs of folders or archives into training and validation pictures.
+
+    Raises
+    ------
+    InputError
+        If one of the sources has no pair of usable photographs (one to train on, one to hold out).
+    """
+    training: list[Array] = []
+    validation: list[Array] = []
+    for source in sources:
+        files = photograph_files(source)
+        pictures = [(p.image_id, _reduced(p)) for p in read_photographs(files, SIDES[0], skipped)]
+        if len(pictures) < 2:
+            raise none_usable(source, skipped)
+        held_out = [is_held_out(image_id) for image_id, _ in pictures]
+        if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
+            held_out = [False] * (len(pictures) - 1) + [True]
+        for (_, picture), held in zip(pictures, held_out, strict=True):
+            (validation if held else training).append(picture)
+    step = -(-len(validation) // MOST_VALIDATION)  # evenly over all sources
+    return training, validation[::step]
+
+
+def _reduced(photograph: Photograph) -> Array:
+    pixels = photograph.pixels
+    scale = LARGEST / min(pixels.shape)
+    if scale >= 1:
+        return pixels
+    return resize(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
+
+
+def shares(pictures: Sequence[Array]) -> NDArray[np.float64]:
+    """Cumulated chance of each picture to be drawn: a larger one has more to show.
+
+    `np.searchsorted(shares(pictures), rng.random())` draws a picture's number.
+    """
+    sides = np.cumsum([min(picture.shape) for picture in pictures])
+    return np.asarray(sides / sides[-1], np.float64)
+
+
+def draw_windows(
+    pictures: Sequence[Array], count: int, side: int, seed: int
+) -> Iterator[NDArray[np.float32]]:
+    """Draw square windows of challenge-style pictures: blocks `(n, side, side)` in 0..1.
+
+    Window `i` depends on (seed, i) alone, so that fewer windows are the first of more.
+    """
+    chances = shares(pictures)
+    for first in range(0, count, BLOCK):
+        block = np.empty((min(BLOCK, count - first), side, side), np.float32)
+        for number in range(len(block)):
+            rng = np.random.default_rng((seed, first + number))
+            picture = draw_picture(pictures[int(np.searchsorted(chances, rng.random()))], rng)
+            top, left = (int(rng.integers(length - side + 1)) for length in picture.shape)
+            window = picture[top : top + side, left : left + side]
+            block[number] = window / np.float32(np.iinfo(picture.dtype).max)
+        yield block
+
+
+def draw_observations(
+    pictures: Sequence[Array], seed: int
+) -> tuple[list[Observation], list[Array]]:
+    """Draw a crop of each picture as the challenge would: the observations, and the truth."""
+    observations, truths = [], []
+    for number, pixels in enumerate(pictures):
+        rng = np.random.default_rng((seed, number))
+        picture = draw_picture(pixels, rng)
+        hidden, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
+        observations.append(Observation(hidden, crop.astype(bool)))
+        truths.append(picture)
+    return observations, truths

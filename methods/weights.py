@@ -1,0 +1,91 @@
+"""What was fitted or trained, as safetensors files, each with a model card that holds its hash."""
+
+import hashlib
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import written_whole
+
+SHIPPED = Path(__file__).parent / "trained"
+
+
+def write_weights(data: bytes, path: Path, card: dict[str, Any]) -> None:
+    """Write a weights file, and the card with its SHA-256 beside it as TOML."""
+    import tomli_w
+
+    card = card | {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    for target, content in (
+        (path, data),
+        (path.with_suffix(".toml"), tomli_w.dumps(card).encode()),
+    ):
+        with written_whole(target) as temporary:
+            temporary.write_bytes(content)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the model card of a weights file.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is no TOML with a `sha256`.
+    """
+    card = path.with_suffix(".toml")
+    try:
+        content = tomllib.loads(card.read_text())
+        str(content["sha256"])
+    except OSError as error:
+        raise InputError(f"cannot read the model card {card}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(f"{card} is no model card with a sha256: {error}") from error
+    return content
+
+
+def read_weights(path: Path) -> bytes:
+    """Read a weights file whose hash is the one on its card.
+
+    Raises
+    ------
+    InputError
+        If the file or its card cannot be read, or the hashes differ.
+    """
+    expected = str(read_card(path)["sha256"])
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the weights {path}: {error.strerror}") from error
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != expected:
+        raise InputError(
+            f"{path} has the wrong hash: its card says {expected[:12]}, the file is {actual[:12]}; "
+            f"restore the file, or train it again"
+        )
+    return data
+
+
+@lru_cache(maxsize=8)
+def loaded_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Read named arrays as float64; kept for the next call.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, its hash is not the card's, or it holds other arrays.
+    """
+    import safetensors.numpy
+    from safetensors import SafetensorError
+
+    data = read_weights(path)
+    try:
+        arrays = safetensors.numpy.load(data)
+    except SafetensorError as error:
+        raise InputError(f"{path} is no safetensors file: {error}") from error
+    if set(arrays) != set(names):
+        raise InputError(f"{path} holds {', '.join(sorted(arrays))}, not {', '.join(names)}")
+    return {name: value.astype(np.float64) for name, value in arrays.items()}

@@ -1,0 +1,319 @@
+"""Methods fitted on photographs: against brute force and known models; fitting by command."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from conftest import observe
+from PIL import Image
+from scipy.fft import idctn
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from inpaintbench.datasets import InputError
+from inpaintbench.datasets.cases import Observation
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.datasets.tasks.crop import draw_cases
+from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
+from inpaintbench.methods.gaussian import MARGIN, kriging_weights, mean_variogram
+from inpaintbench.methods.gaussian_mixture import GaussianMixture, autocorrelation
+from inpaintbench.methods.mixtures import fit_mixture
+from inpaintbench.methods.photographs import draw_windows
+from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
+
+FITTED = ["gaussian", "gaussian-mixture", "pca"]
+ARRAYS = {"gaussian": 1, "gaussian-mixture": 5, "pca": 3}
+
+
+def brute_force(image, mask, area, variogram):
+    """Kriging by the textbook's block system, one pixel pair at a time."""
+    window, hidden = image[area].astype(float), mask[area]
+    known, unknown = np.argwhere(~hidden), np.argwhere(hidden)
+
+    def between(first, second):
+        return [[variogram[abs(a - c), abs(b - d)] for c, d in second] for a, b in first]
+
+    n = len(known)
+    system = np.zeros((n + 1, n + 1))
+    system[:n, :n] = -np.array(between(known, known)) + gaussian.NUGGET * np.eye(n)
+    system[n, :n] = system[:n, n] = 1
+    right = np.vstack([-np.array(between(known, unknown)), np.ones(len(unknown))])
+    weights = np.linalg.solve(system, right)[:n]
+    low, high = image[~mask].min(), image[~mask].max()
+    return np.clip(weights.T @ window[~hidden], low, high)
+
+
+@pytest.mark.parametrize(
+    ("top", "left", "height", "width"), [(30, 40, 5, 7), (12, 12, 1, 4), (20, 50, 9, 5)]
+)
+def test_gaussian_is_the_textbooks_kriging(top, left, height, width):
+    picture = data.camera()[100:170, 200:293]
+    observation = observe(picture, (slice(top, top + height), slice(left, left + width)))
+    area = (
+        slice(top - MARGIN, top + height + MARGIN),
+        slice(left - MARGIN, left + width + MARGIN),
+    )
+    method = parse_method("gaussian")
+    variogram = method.fitted()["variogram"]
+    expected = brute_force(observation.image, observation.mask, area, variogram)
+    restored = method.restore(observation)[observation.mask]
+    np.testing.assert_allclose(restored, expected, atol=1e-3)
+
+
+def test_gaussian_restores_a_ragged_hole_at_the_border_by_the_same_rule():
+    picture = data.camera()[100:140, 200:240]
+    mask = np.zeros(picture.shape, bool)
+    mask[0:3, 5:9] = mask[2:5, 8:10] = True
+    observation = Observation(np.where(mask, 0, picture).astype(np.uint8), mask)
+    method = parse_method("gaussian")
+    area = (slice(0, 5 + MARGIN), slice(0, 10 + MARGIN))
+    expected = brute_force(observation.image, mask, area, method.fitted()["variogram"])
+    np.testing.assert_allclose(method.restore(observation)[mask], expected, atol=1e-3)
+
+
+def exponential(side):
+    """A known variogram, 1 - exp(-distance / 8), and the covariance of a window's pixels."""
+    lags = np.hypot(*np.mgrid[:side, :side])
+    row, column = np.divmod(np.arange(side * side), side)
+    distance = np.hypot(np.subtract.outer(row, row), np.subtract.outer(column, column))
+    return 1 - np.exp(-lags / 8), np.exp(-distance / 8)
+
+
+def test_a_field_drawn_from_the_model_is_restored_to_its_theoretical_error():
+    side, count = 29, 4000
+    variogram, covariance = exponential(side)
+    mask = np.zeros((side, side), bool)
+    mask[12:17, 11:18] = True
+    known, hidden = np.flatnonzero(~mask), np.flatnonzero(mask)
+    weights = kriging_weights(variogram, mask, ~mask)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-9)
+    rng = np.random.default_rng(0)
+    fields = rng.normal(size=(count, side * side)) @ np.linalg.cholesky(covariance).T
+    errors = np.square(fields[:, known] @ weights.T - fields[:, hidden]).mean(axis=1)
+    within, across = covariance[np.ix_(known, known)], covariance[np.ix_(hidden, known)]
+    theory = np.trace(
+        covariance[np.ix_(hidden, hidden)] - across @ np.linalg.solve(within, across.T)
+    ) / len(hidden)
+    # An unknown mean costs a little; the margin above sampling error allows for it.
+    error = errors.std() / np.sqrt(count)
+    assert theory - 3 * error < errors.mean() < 1.01 * theory + 3 * error
+
+
+def test_the_variogram_is_the_mean_of_squared_differences():
+    picture = data.camera()[:90, :100]
+    drawn = np.concatenate(list(draw_windows([picture], 6, gaussian.SIDE, 0)))
+    found = mean_variogram([picture], 0, 6)
+
+    def half_squared(rows, columns):
+        difference = drawn[:, rows:, columns:] - drawn[:, : 61 - rows, : 61 - columns]
+        mirrored = drawn[:, columns:, rows:] - drawn[:, : 61 - columns, : 61 - rows]
+        return (np.square(difference).mean() + np.square(mirrored).mean()) / 2
+
+    for lag in ((0, 1), (3, 0), (5, 2), (40, 30)):
+        assert found[lag] == pytest.approx(half_squared(*lag) / half_squared(0, 1), rel=1e-3)
+
+
+def test_a_variogram_that_is_none_is_shrunk_until_it_is_one():
+    valid = exponential(21)[0]
+    np.testing.assert_array_equal(gaussian.shrunk(valid), valid)
+    wrong = valid.copy()
+    wrong[3:5, 3:5] *= 3
+    mended = gaussian.shrunk(wrong)
+    hidden = np.pad(np.ones((3, 3), bool), 9)
+    weights = kriging_weights(mended, hidden, ~hidden)  # solves, and stays sensible
+    assert np.abs(weights).sum(axis=1).max() < 3
+    assert not np.array_equal(mended, wrong)
+
+
+def rotated(angle, ratio):
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return turn @ np.diag([1, ratio]) @ turn.T
+
+
+IDENTITY = [(np.arange(2), np.ones(2, np.float32))]
+MIRRORED = [*IDENTITY, (np.arange(2), np.array([1, -1], np.float32))]
+
+
+def test_em_increases_its_objective_and_recovers_a_known_mixture():
+    rng = np.random.default_rng(1)
+    truths = [rotated(0.0, 0.001), rotated(np.pi / 3, 0.001)]
+    contrast = rng.lognormal(size=(6000, 1))
+    samples = np.concatenate([rng.multivariate_normal([0, 0], t, 3000) for t in truths]) * contrast
+    mixture = fit_mixture(samples.astype(np.float32), IDENTITY, 2, 15, 1.0, seed=0)
+    assert (np.diff(mixture.history) > -1e-6).all()
+    assert mixture.history[-1] > mixture.history[0] + 0.5
+    found = [c / np.trace(c) for c in mixture.covariances]
+    found.sort(key=lambda c: -c[0, 0])
+    for covariance, truth in zip(found, truths, strict=True):
+        np.testing.assert_allclose(covariance, truth / np.trace(truth), atol=0.02)
+    np.testing.assert_allclose(mixture.shares, 0.5, atol=0.02)
+
+
+def test_a_tied_component_stands_for_its_mirror_image():
+    rng = np.random.default_rng(2)
+    truths = [rotated(np.pi / 5, 0.01), rotated(-np.pi / 5, 0.01)]
+    samples = np.concatenate([rng.multivariate_normal([0, 0], t, 3000) for t in truths])
+    mixture = fit_mixture(samples.astype(np.float32), MIRRORED, 1, 10, 1.0, seed=0)
+    found = mixture.covariances[0] / np.trace(mixture.covariances[0])
+    found[0, 1] = found[1, 0] = abs(found[0, 1])
+    np.testing.assert_allclose(found, truths[0] / np.trace(truths[0]), atol=0.02)
+
+
+def test_without_components_to_choose_from_the_mixture_is_a_gaussian(tmp_path):
+    """One component, none of the picture's own statistics: a plain conditional mean."""
+    side = gaussian_mixture.SIDE
+    low, places = gaussian_mixture._frequencies()
+    high = gaussian_mixture._high(low)
+    slope = 1.0 / np.maximum(np.hypot(*np.mgrid[:side, :side]), 0.5) ** 3
+    slope = (slope + slope.T) / 2
+    arrays = {
+        "covariances": np.diag(slope[low])[None],
+        "shares": np.ones(1),
+        "scales": np.ones(1),
+        "high": slope[high],
+        "variogram": exponential(61)[0],
+    }
+    path = tmp_path / "one.safetensors"
+    data_ = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+    write_weights(safetensors.numpy.save(data_), path, {})
+    picture = data.camera()[100:170, 200:293]
+    observation = observe(picture, (slice(30, 37), slice(40, 51)))
+    restored = GaussianMixture(weights=str(path), local=0.0).restore(observation)
+    unit = np.eye(side * side).reshape(-1, side, side)
+    waves = idctn(unit, axes=(1, 2), norm="ortho").reshape(side * side, -1)
+    powers = slope.copy()
+    powers[0, 0] = 0
+    covariance = (waves.T * powers.ravel()) @ waves
+    covariance += slope[high].min() * np.eye(side * side)
+    covariance += 1e-4 * np.trace(covariance) / side**2 * np.eye(side * side)
+    area = (slice(33 - 14, 33 + 15), slice(45 - 14, 45 + 15))
+    window, hidden = picture[area].astype(float).ravel(), observation.mask[area].ravel()
+    n = int((~hidden).sum())
+    system = np.ones((n + 1, n + 1))
+    system[n, n] = 0
+    system[:n, :n] = covariance[np.ix_(~hidden, ~hidden)]
+    right = np.vstack([covariance[np.ix_(~hidden, hidden)], np.ones(hidden.sum())])
+    expected = np.linalg.solve(system, right)[:n].T @ window[~hidden]
+    np.testing.assert_allclose(restored[observation.mask], expected, atol=0.01)
+    assert len(places) == low.sum()
+
+
+def test_the_autocorrelation_is_a_covariance_and_knows_a_pattern():
+    rows, columns = np.mgrid[:80, :90]
+    stripes = np.sin(2 * np.pi * (rows + columns) / 8)
+    mask = np.zeros(stripes.shape, bool)
+    mask[35:46, 40:51] = True
+    first = autocorrelation(stripes, mask, (40, 45), 16.0, 10.0)
+    changed = np.where(mask, 9.0, stripes)
+    np.testing.assert_allclose(autocorrelation(changed, mask, (40, 45), 16.0, 10.0), first)
+    centre = gaussian_mixture.SIDE - 1
+    assert first[centre, centre] == first.max()
+    assert first[centre + 4, centre - 4] > 0.5 * first.max()  # along the stripes
+    assert first[centre + 2, centre + 2] < -0.5 * first.max()  # half a period across
+    row, column = np.divmod(np.arange(29 * 29), 29)
+    pairs = first[np.subtract.outer(row, row) + centre, np.subtract.outer(column, column) + centre]
+    assert np.linalg.eigvalsh(pairs)[0] > -1e-9 * first.max()
+
+
+def test_stripes_are_continued_by_the_mixture():
+    rows, columns = np.mgrid[:80, :90]
+    picture = np.rint(128 + 60 * np.sin(2 * np.pi * (rows + columns) / 8)).astype(np.uint8)
+    observation = observe(picture, (slice(35, 46), slice(40, 51)))
+    restored = parse_method("gaussian-mixture").restore(observation)
+    errors = (restored - picture)[observation.mask]
+    assert np.square(errors).mean() < 0.1 * picture[observation.mask].var()
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_what_is_shipped_has_a_complete_card(name):
+    card = read_card(SHIPPED / f"{name}.safetensors")
+    assert {"photographs", "held_out", "validation_mse", "made", "command", "seed"} <= set(card)
+    assert parse_method(name).weights_sha256() == card["sha256"]
+    assert len(parse_method(name).fitted()) == ARRAYS[name]
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 20_000_000
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_fitted_methods_on_photographs_they_never_saw(name):
+    cases = draw_cases("skimage", 51, 98, Skipped())
+    scores = {}
+    for method in ("harmonic", name):
+        restored = parse_method(method).restore_batch([case.observation for case in cases])
+        errors = [
+            np.square(r - c.truth)[c.mask].mean() for r, c in zip(restored, cases, strict=True)
+        ]
+        scores[method] = np.mean(errors)
+    assert scores[name] < scores["harmonic"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A few generated photographs: smooth random fields."""
+    folder = tmp_path_factory.mktemp("generated")
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        field = gaussian_filter(rng.normal(size=(120, 140)), 2.0, mode="wrap")
+        pixels = np.clip(128 + 45 * field / field.std(), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_fitting_through_the_command_line(name, folder, tmp_path, monkeypatch, observation, capsys):
+    from inpaintbench.benchmarks import app
+
+    for module in (gaussian, gaussian_mixture, pca):
+        monkeypatch.setattr(module, "WINDOWS", 1200)
+    weights = []
+    for out in ("first", "second"):
+        command = ["inpaintbench", "train", name, "--images", str(folder), "--out"]
+        monkeypatch.setattr(sys, "argv", [*command, str(tmp_path / out), "--seed", "3"])
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        assert end.value.code == 0
+        weights.append(tmp_path / out / f"{name}.safetensors")
+    assert weights[0].read_bytes() == weights[1].read_bytes()  # the same seed, the same numbers
+    card = read_card(weights[0])
+    assert card["photographs_fitted_on"] + card["photographs_held_out"] == 6
+    assert f"validation MSE {card['validation_mse']}" in capsys.readouterr().out
+    fitted = parse_method(f"{name}:weights={weights[0]}")
+    assert np.isfinite(fitted.restore(observation)).all()
+    assert fitted.weights_sha256() == card["sha256"] != parse_method(name).weights_sha256()
+
+
+def test_a_method_without_weights_has_nothing_to_train(tmp_path):
+    command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "harmonic"]
+    done = subprocess.run(
+        [*command, "--images", "skimage", "--out", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "nothing to train" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_damaged_or_missing_weights_are_input_errors(tmp_path, observation):
+    path = tmp_path / "gaussian.safetensors"
+    method = parse_method(f"gaussian:weights={path}")
+    with pytest.raises(InputError, match="cannot read the model card"):
+        method.restore(observation)
+    for suffix in (".safetensors", ".toml"):
+        shipped = SHIPPED / f"gaussian{suffix}"
+        path.with_suffix(suffix).write_bytes(shipped.read_bytes())
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="wrong hash"):
+        method.restore(observation)
+    other = parse_method(f"gaussian:weights={SHIPPED / 'pca.safetensors'}")
+    with pytest.raises(InputError, match="holds components, noise, variances, not variogram"):
+        other.restore(observation)
+
+
+@pytest.mark.parametrize(
+    "setting", ["temper=0", "temper=1.5", "local=1", "spread=0", "taper=-1", "local=nan"]
+)
+def test_wrong_parameters_are_refused(setting):
+    with pytest.raises(InputError, match="must be"):
+        parse_method(f"gaussian-mixture:{setting}")
