@@ -49,15 +49,16 @@ class Suite(BaseModel):
         return self.task, self.images, self.seed
 
     def manifest(self) -> dict[str, str]:
-        """Case ids and hashes that were committed with the suite.
+        """Case ids and hashes that were committed with a suite that draws the same cases.
 
-        Empty for a suite that does not ship with the package, or draws otherwise than that one.
+        Empty if none of the suites that ship with the package does.
         """
-        path = FOLDER / f"{self.name}.sha256"
-        if not path.exists() or self._draws_from() != read_suite(self.name)._draws_from():
-            return {}
-        lines = path.read_text().splitlines()
-        return {case_id: sha256 for sha256, case_id in (line.split() for line in lines)}
+        for name in suite_names():
+            path = FOLDER / f"{name}.sha256"
+            if path.exists() and self._draws_from() == read_suite(name)._draws_from():
+                lines = path.read_text().splitlines()
+                return {case_id: sha256 for sha256, case_id in (line.split() for line in lines)}
+        return {}
 
 
 def suite_names() -> list[str]:
