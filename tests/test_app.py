@@ -220,7 +220,7 @@ MISTAKES = {
     "unknown suite": (lambda f: ("run", "cropp"), "did you mean crop"),
     "wrong hash": (wrong_hash, "w.safetensors has the wrong hash"),
     "unwritable": (unwritable, "cannot write file/run"),
-    "not a network": (untrainable, "not a network"),
+    "not trainable": (untrainable, "telea has nothing to train"),
     "no GPU": (no_such_device, "there is no device 'cuda:99'"),
     "unknown list": (lambda f: ("list", "everything"), "there are methods, tasks"),
 }
