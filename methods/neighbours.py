@@ -44,8 +44,8 @@ class Window:
 class Exemplar(Method):
     """A method that copies from the picture, or also from the other pictures of the test set.
 
-    `search` is "picture" or "set"; `limit` is the largest distance of a window that is used: what
-    is less alike made copies worse on validation photographs.
+    `search` is "picture" or "set"; `limit` is the largest distance of a window that is used: less
+    alike ones seemed to do copies more harm than good on validation photographs.
     """
 
     family = "exemplar"
@@ -63,8 +63,9 @@ class Exemplar(Method):
 
     def windows(self, observation: Observation) -> list[Window]:
         """Find what the other pictures show that is alike: nothing for a search of the picture."""
-        others = self.others if self.search == "set" else ()
-        return [w for w in windows_alike(observation, others) if w.distance <= self.limit]
+        if self.search != "set" or not self.others:
+            return []
+        return [w for w in windows_alike(observation, self.others) if w.distance <= self.limit]
 
 
 def windows_alike(observation: Observation, others: Sequence[Observation]) -> list[Window]:

@@ -136,19 +136,19 @@ def test_exhaustive_search_finds_the_nearest_patches_of_all():
     image, trust, sources, match, exact = matching_problem()
     cost = np.full((17, 17), np.inf)
     search_all(image, trust, sources, match, cost, 24, 34, 7)
-    np.testing.assert_allclose(cost, exact, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(cost, exact, rtol=1e-4, atol=0.01)  # in single precision
     assert sources[match[..., 0], match[..., 1]].all()
 
 
 def test_patchmatch_finds_nearly_the_nearest_patches():
     image, trust, sources, match, exact = matching_problem()
     cost = np.full((17, 17), np.inf)
-    sums = []
+    sums, state = [], np.full(1, 1, np.uint64)
     for sweep in range(6):
-        search(image, trust, sources, match, cost, 24, 34, 7, sweep % 2 == 1)
+        search(image, trust, sources, match, cost, 24, 34, 7, sweep % 2 == 1, state)
         sums.append(cost.sum())
     assert sums == sorted(sums, reverse=True)
-    assert (cost >= exact * (1 - 1e-6) - 1e-6).all()
+    assert (cost >= exact * (1 - 1e-4) - 0.01).all()
     assert sums[-1] < 1.2 * exact.sum()
 
 
