@@ -276,11 +276,15 @@ def _growth(run: Run) -> str:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(type="log", title=f"hidden pixels, in {common_picture} pixels", col=1)
-    figure.update_xaxes(type="log", title=f"pixels of the picture, {common_hole} hidden", col=2)
+    figure.update_xaxes(type="log", title=f"hidden pixels, in {common_picture:.0f} pixels", col=1)
+    figure.update_xaxes(type="log", title=f"pixels of the picture, {common_hole:.0f} hidden", col=2)
     figure.update_yaxes(type="log", dtick=1)
     figure.update_yaxes(title="milliseconds per picture, one thread", col=1)
-    figure.update_layout(template="plotly_white", height=560, margin={"l": 60, "r": 20, "t": 20})
+    figure.update_layout(
+        template="plotly_white",
+        height=max(480, 24 * len(labels)),
+        margin={"l": 60, "r": 20, "t": 20},
+    )
     return _figure_html(figure)
 
 

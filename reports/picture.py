@@ -81,7 +81,7 @@ def telling_cases(run: Run, methods: list[str], count: int = 2) -> dict[str, lis
     """Choose for each content the cases, of different photographs, where methods differ most."""
     constant = run.scores.loc[run.scores["family"] == "constant", "label"].unique()
     compared = [label for label in methods if label not in constant] or methods
-    spread = np.log(run.mse[compared] + 1).std(axis=1, ddof=0)
+    spread = np.sqrt(run.mse[compared]).std(axis=1, ddof=0)
     area = (run.cases["hidden_height"] * run.cases["hidden_width"]).to_numpy()
     table = pd.DataFrame(
         {
@@ -90,7 +90,7 @@ def telling_cases(run: Run, methods: list[str], count: int = 2) -> dict[str, lis
             "spread": spread,
         }
     )[(area >= 81) & spread.notna().to_numpy()]
-    table = table.sort_values("spread", ascending=False).drop_duplicates(["content", "photograph"])
+    table = table.sort_values("spread", ascending=False).drop_duplicates("photograph")
     return {str(content): part.index[:count].tolist() for content, part in table.groupby("content")}
 
 
