@@ -1,6 +1,5 @@
 """What the methods fitted on photographs have in common: numbers in a file, and their fitting."""
 
-import hashlib
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,45 +15,24 @@ from inpaintbench.datasets.files import make_folder
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.photographs import draw_observations, read_split
-from inpaintbench.methods.weights import SHIPPED, loaded_arrays, read_weights, write_weights
+from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, write_weights
 
 Arrays = dict[str, NDArray[np.float64]]
 
 
-class FittedMethod(Method):
+class FittedMethod(WeightedMethod):
     """A method with a few arrays that were fitted on photographs, by `inpaintbench train NAME`.
 
     A subclass names its arrays in `fits`, and computes them in `fit`.
-
-    Parameters
-    ----------
-    weights : str
-        Path of a safetensors file with its card beside it; "" takes the one shipped here.
     """
 
     family = "statistical"
     fits: ClassVar[tuple[str, ...]] = ()
-    weights: str = ""
 
     @staticmethod
     @abstractmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
         """Compute the arrays from photographs; the same seed gives the same arrays."""
-
-    @property
-    def weights_path(self) -> Path:
-        """The weights file that is used."""
-        return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
-
-    def weights_sha256(self) -> str:
-        """Hash of the weights, which is checked against their card.
-
-        Raises
-        ------
-        InputError
-            If the weights or their card are missing, or the hash is wrong.
-        """
-        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
     def fitted(self) -> Arrays:
         """Give the arrays, read once in a process.

@@ -11,8 +11,36 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import written_whole
+from inpaintbench.methods.method import Method
 
 SHIPPED = Path(__file__).parent / "trained"
+
+
+class WeightedMethod(Method):
+    """A method whose numbers were fitted or trained beforehand, and lie in a weights file.
+
+    Parameters
+    ----------
+    weights : str
+        Path of a safetensors file with its card beside it; "" takes the one shipped here.
+    """
+
+    weights: str = ""
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file that is used."""
+        return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
+
+    def weights_sha256(self) -> str:
+        """Hash of the weights, which is checked against their card.
+
+        Raises
+        ------
+        InputError
+            If the weights or their card are missing, or the hash is wrong.
+        """
+        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
 
 def write_weights(data: bytes, path: Path, card: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.course_net import CourseNet
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.training import challenge_loss
-from inpaintbench.methods.networks.weights import SHIPPED, load_weights, save_weights
-from inpaintbench.methods.weights import read_card
+from inpaintbench.methods.networks.weights import load_weights, save_weights
+from inpaintbench.methods.weights import SHIPPED, read_card
 
 NETWORKS = ["cnn", "course-cnn"]
 LENGTH = st.integers(10, 150)

@@ -1,9 +1,7 @@
 """What all network methods have in common: windows in, restored holes out."""
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +10,9 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import Method, highest_value
+from inpaintbench.methods.method import highest_value
 from inpaintbench.methods.networks import windows
+from inpaintbench.methods.weights import WeightedMethod
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 BATCH = 64  # windows at a time; bounds the memory, not the result
 
 
-class NetworkMethod(Method):
+class NetworkMethod(WeightedMethod):
     """A network that restores 64x64 windows around holes.
 
     Each connected hole gets a window of its own, and each colour channel is restored by itself. A
@@ -30,8 +29,6 @@ class NetworkMethod(Method):
 
     Parameters
     ----------
-    weights : str
-        Path of a safetensors file with its card beside it; "" takes the weights shipped here.
     symmetries : bool
         Average over the 8 flips and transposes of the window, at 8 times the cost.
     device : str
@@ -39,7 +36,6 @@ class NetworkMethod(Method):
     """
 
     family = "network"
-    weights: str = ""
     symmetries: bool = True
     device: str = "auto"
 
@@ -47,25 +43,6 @@ class NetworkMethod(Method):
     @abstractmethod
     def build() -> "nn.Module":
         """Make the untrained network: `forward(filled, mask)` as `ResidualUNet` has it."""
-
-    @property
-    def weights_path(self) -> Path:
-        """The weights file that is used."""
-        from inpaintbench.methods.networks.weights import SHIPPED
-
-        return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
-
-    def weights_sha256(self) -> str:
-        """Hash of the weights, which is checked against their card.
-
-        Raises
-        ------
-        InputError
-            If the weights or their card are missing, or the hash is wrong.
-        """
-        from inpaintbench.methods.weights import read_weights
-
-        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

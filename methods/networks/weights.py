@@ -13,8 +13,6 @@ from torch import nn
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.weights import read_weights, write_weights
 
-SHIPPED = Path(__file__).parent / "trained"
-
 
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
     """Write weights as float16 to `path`, and the card with their SHA-256 beside it as TOML."""
