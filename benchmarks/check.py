@@ -146,6 +146,13 @@ def check_sizes(method: type[Method]) -> None:
         _restored(method(), _observation(height, width, hole))
 
 
+def check_tiny(method: type[Method]) -> None:
+    """A picture smaller than any patch is restored, or its hole filled somehow."""
+    for height, width in ((1, 1), (1, 2), (2, 3), (5, 4), (9, 6)):
+        hole = (slice(0, max(height // 2, 1)), slice(0, max(width // 2, 1)))
+        _restored(method(), _observation(height, width, hole))
+
+
 def check_border(method: type[Method]) -> None:
     """A hole that touches the border, or lies in the corner, is restored."""
     for hole in ((slice(0, 9), slice(30, 45)), (slice(66, 75), slice(79, 90))):

@@ -201,8 +201,21 @@ def _quality_against_time(board: pd.DataFrame) -> str:
     import plotly.graph_objects as go
 
     board = board.dropna(subset=["mse", "ms"]).sort_values("ms", ignore_index=True)
-    beside = np.where(board.index % 2, "bottom right", "top right")  # so neighbours do not collide
+    first = board["mse"] < board["mse"].cummin().shift(
+        fill_value=np.inf
+    )  # no faster one is as good
+    frontier = board[first]
     figure = go.Figure()
+    figure.add_scatter(
+        x=frontier["ms"],
+        y=frontier["mse"],
+        mode="lines+text",
+        text=frontier["method"].map(html.escape),
+        textposition="bottom left",
+        line={"color": "#999999", "dash": "dot", "width": 1},
+        name="no faster method is as good",
+        hoverinfo="skip",
+    )
     for family, part in board.groupby("family"):
         figure.add_scatter(
             x=part["ms"],
@@ -212,9 +225,8 @@ def _quality_against_time(board: pd.DataFrame) -> str:
                 "arrayminus": (part["mse"] - part["low"]).fillna(0),
                 "thickness": 1,
             },
-            mode="markers+text",
+            mode="markers",
             text=part["method"].map(html.escape),
-            textposition=beside[part.index],
             marker={"size": 11},
             name=family,
             hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
@@ -231,10 +243,10 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
         legend={"orientation": "h", "y": 1.08},
     )
-    if len(board):  # room for the names on the right
+    if len(board):  # room for the names on the left
         low, high = np.log10([board["ms"].min(), board["ms"].max()])
         span = max(high - low, 1)
-        figure.update_xaxes(range=[low - 0.05 * span, high + 0.25 * span])
+        figure.update_xaxes(range=[low - 0.25 * span, high + 0.05 * span])
     return _figure_html(figure, first=True)
 
 
@@ -282,7 +294,7 @@ def _growth(run: Run) -> str:
     figure.update_yaxes(title="milliseconds per picture, one thread", col=1)
     figure.update_layout(
         template="plotly_white",
-        height=max(480, 24 * len(labels)),
+        height=max(480, 90 + 26 * len(labels)),
         margin={"l": 60, "r": 20, "t": 20},
     )
     return _figure_html(figure)
