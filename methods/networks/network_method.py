@@ -17,7 +17,7 @@ from inpaintbench.methods.weights import WeightedMethod
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 64  # windows at a time; bounds the memory, not the result
+BATCH = 64  # windows, and pictures, at a time; bounds the memory, not the result
 
 
 class NetworkMethod(WeightedMethod):
@@ -50,6 +50,10 @@ class NetworkMethod(WeightedMethod):
 
     def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore several pictures; their windows share batches."""
+        parts = range(0, len(observations), BATCH)  # so that few windows are held at a time
+        return [p for first in parts for p in self._restore(observations[first : first + BATCH])]
+
+    def _restore(self, observations: Sequence[Observation]) -> list[Array]:
         filled = [_filled_channels(observation) for observation in observations]
         places, cuts = [], []
         for number, observation in enumerate(observations):
