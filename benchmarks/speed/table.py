@@ -40,7 +40,7 @@ def speed_table(results: dict[str, Any]) -> pd.DataFrame:
                 "ours, ms a crop": _spread(ours),
                 "rival": rival,
                 "rival, ms a crop": _spread(theirs),
-                "times faster": f"{theirs['median'] / ours['median']:.3g}",
+                "times faster": _ratio(theirs["median"] / ours["median"]),
                 "MSE, ours / rival": errors,
             }
         )
@@ -49,6 +49,10 @@ def speed_table(results: dict[str, Any]) -> pd.DataFrame:
 
 def _spread(part: dict[str, float]) -> str:
     return "{median:.3g} ({q1:.3g} to {q3:.3g})".format(**part)
+
+
+def _ratio(times: float) -> str:
+    return f"{times:.2f}" if times < 10 else f"{times:.0f}"
 
 
 def main() -> None:
