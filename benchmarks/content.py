@@ -7,13 +7,13 @@ from inpaintbench.datasets.cases import Array, Case
 
 CONTENTS = ("smooth", "edge", "corner", "texture")
 
-SMOOTH = 6.0  # grey levels: root mean square of fine detail below which nothing stands out
+SMOOTH = 6.0  # grey levels a pixel: root mean square gradient below which nothing stands out
 COHERENT = 0.6  # of gradients that point the same way (1) or every way (0)
 GATHERED = 0.6  # share of the gradients' energy on a fifth of the pixels: lines, not texture
 
 
 def content_of(case: Case) -> str:
-    """Sort a case by what its hidden pixels show, from the truth's detail and structure tensor.
+    """Sort a case by what its hidden pixels show, from the structure tensor of the truth.
 
     W. Foerstner and E. Guelch, "A fast operator for detection and precise location of distinct
     points, corners and centres of circular features", 1987, for the idea: gradients of one

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.files import make_folder
-from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method, highest_value
-from inpaintbench.methods.photographs import draw_observations, read_split
+from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, write_weights
 
 Arrays = dict[str, NDArray[np.float64]]
@@ -70,12 +69,7 @@ def fit_method(
     import safetensors.numpy
 
     make_folder(folder)
-    skipped = Skipped()
-    training, validation = read_split(images, skipped)
-    for name, reason in skipped.files:
-        print(f"skipped {name}: {reason}")
-    counts = f"{len(training)} photographs to fit on, {len(validation)} held out"
-    print(f"{counts}, {len(skipped)} files skipped", flush=True)
+    training, validation = announced_split(images, "fit on")
     start = time.monotonic()
     arrays = {name: np.ascontiguousarray(a) for name, a in method.fit(training, seed).items()}
     seconds = time.monotonic() - start

@@ -52,6 +52,20 @@ def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], l
     return training, validation[::step]
 
 
+def announced_split(sources: Sequence[str], purpose: str) -> tuple[list[Array], list[Array]]:
+    """Read a split, and print what was skipped and how many photographs there are.
+
+    `purpose` says what the training pictures are for: "train on" or "fit on".
+    """
+    skipped = Skipped()
+    training, validation = read_split(sources, skipped)
+    for name, reason in skipped.files:
+        print(f"skipped {name}: {reason}")
+    counts = f"{len(training)} photographs to {purpose}, {len(validation)} held out"
+    print(f"{counts}, {len(skipped)} files skipped", flush=True)
+    return training, validation
+
+
 def _reduced(photograph: Photograph) -> Array:
     pixels = photograph.pixels
     scale = LARGEST / min(pixels.shape)

@@ -182,8 +182,9 @@ def _paste(
     for row, number in enumerate(chosen):
         top, left, high, wide = boxes[number]
         hole = holes[row]
-        inside = rows[row].min() <= hole.min() and hole.max() <= rows[row].max()
-        if clip and not inside:  # what the frame's range holds, the known pixels' range holds
+        frame = rows[row]
+        # What the frame's range holds, the known pixels' range holds.
+        if clip and (hole.min() < frame.min() or hole.max() > frame.max()):
             low, limit = _known_range(pixels[starts[number] :], sizes[number], boxes[number])
             for k in range(high * wide):
                 hole[k] = min(max(hole[k], low), limit)

@@ -90,9 +90,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "method": board["method"],
             "family": board["family"],
             "challenge MSE": board["mse"].map("{:.1f}".format),
-            "95 % interval": [
-                f"{a:.1f} to {b:.1f}" for a, b in zip(board["low"], board["high"], strict=True)
-            ],
+            "95 % interval": _interval_texts(board, ".1f"),
             "median": board["median"].map("{:.1f}".format),
             "PSNR dB": board["psnr"].map("{:.2f}".format),
             "won": board["won"].map("{:.0%}".format),
@@ -102,6 +100,11 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
     ).replace(["nan", "nan to nan"], "-")
 
 
+def _interval_texts(table: pd.DataFrame, form: str) -> list[str]:
+    ends = zip(table["low"], table["high"], strict=True)
+    return [f"{low:{form}} to {high:{form}}" for low, high in ends]
+
+
 def differences_text(run: Run) -> pd.DataFrame:
     """Format the differences against the best for reading."""
     table = run.differences()
@@ -109,9 +112,7 @@ def differences_text(run: Run) -> pd.DataFrame:
         {
             "method": table["method"],
             "MSE above the best": table["difference"].map("{:+.1f}".format),
-            "95 % interval": [
-                f"{a:+.1f} to {b:+.1f}" for a, b in zip(table["low"], table["high"], strict=True)
-            ],
+            "95 % interval": _interval_texts(table, "+.1f"),
             "beyond chance": table["distinguishable"].map({True: "yes", False: "no"}),
         }
     ).replace(["nan", "nan to nan"], "-")
@@ -139,9 +140,7 @@ def ceilings_text(run: Run) -> pd.DataFrame:
         {
             "ceiling": table["ceiling"],
             "challenge MSE": table["mse"].map("{:.1f}".format),
-            "95 % interval": [
-                f"{a:.1f} to {b:.1f}" for a, b in zip(table["low"], table["high"], strict=True)
-            ],
+            "95 % interval": _interval_texts(table, ".1f"),
         }
     ).replace(["nan", "nan to nan"], "-")
 

@@ -1,15 +1,13 @@
-"""Time our methods side by side with what a user would call instead, on the same crop.
+"""Time all methods side by side on the same crop, and networks on batches.
 
 `tox -e speed` prints each group as a table; the figure to quote is the ratio of two medians of one
-group, since machines are shared and noisy.
+group, since machines are shared and noisy. Races against other libraries: see `test_pairs.py`.
 """
 
-import cv2
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from skimage import data
-from skimage.restoration import inpaint_biharmonic
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import Method, method_classes
@@ -31,24 +29,6 @@ def test_restore(
 ) -> None:
     made = method()
     benchmark.pedantic(made.restore, (observation,), rounds=20, iterations=1, warmup_rounds=2)
-
-
-@pytest.mark.parametrize(
-    "flag", [cv2.INPAINT_TELEA, cv2.INPAINT_NS], ids=["telea", "navier-stokes"]
-)
-@pytest.mark.benchmark(group="one 13x13 hole in 70x93 pixels")
-def test_opencv_called_directly(
-    benchmark: BenchmarkFixture, observation: Observation, flag: int
-) -> None:
-    mask = observation.mask.astype(np.uint8)
-    benchmark(cv2.inpaint, observation.image, mask, 3, flag)
-
-
-@pytest.mark.benchmark(group="one 13x13 hole in 70x93 pixels")
-def test_scikit_image_called_directly(
-    benchmark: BenchmarkFixture, observation: Observation
-) -> None:
-    benchmark(inpaint_biharmonic, observation.image / 255, observation.mask)
 
 
 @pytest.mark.parametrize("method", ["cnn", "course-cnn"])

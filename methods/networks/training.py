@@ -26,11 +26,10 @@ from torch.utils.data import DataLoader
 
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, written_whole
-from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.network_method import NetworkMethod, choose_device
 from inpaintbench.methods.networks.weights import channels_last, save_weights
-from inpaintbench.methods.photographs import read_split
+from inpaintbench.methods.photographs import announced_split
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -189,12 +188,7 @@ def train(
     if resume:
         _check_checkpoint(last, method.name)
     lightning.seed_everything(settings.seed, verbose=False)
-    skipped = Skipped()
-    training, validation = read_split(images, skipped)
-    for name, reason in skipped.files:
-        print(f"skipped {name}: {reason}")
-    counts = f"{len(training)} photographs to train on, {len(validation)} held out"
-    print(f"{counts}, {len(skipped)} files skipped", flush=True)
+    training, validation = announced_split(images, "train on")
     trainee = Trainee(method, settings, folder)
     checkpoints = ModelCheckpoint(
         folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
