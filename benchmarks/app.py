@@ -175,13 +175,22 @@ def score(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="A network or fitted method: cnn, gaussian, ...")],
+    network: Annotated[str, typer.Argument(help="cnn, cnn:size=small, gaussian, ...")],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
     minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
+    crops: Annotated[
+        int, typer.Option(min=0, help="Crops to train on, instead of minutes: repeatable.")
+    ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
+    start: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    learning_rate: Annotated[float, typer.Option(min=1e-7, help="The highest.")] = 1e-3,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Validations without gain before an early stop; 0: never.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and crops.")] = 0,
     epoch: Annotated[int, typer.Option(min=64, help="Crops between validations.")] = 12_800,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
@@ -192,27 +201,39 @@ def train(
 ) -> None:
     """Train a network, or fit a statistical method, on photographs: weights and a model card.
 
-    A network also leaves its loss curve and checkpoints. A fitted method takes images, seed and out
-    alone, and as long as it takes.
+    A network also leaves its settings, loss curve, sample restorations, TensorBoard log and
+    checkpoints. A fitted method takes images, seed and out alone, and as long as it takes.
     """
     from inpaintbench.datasets.errors import InputError
-    from inpaintbench.methods import find_method
+    from inpaintbench.methods import parse_method
     from inpaintbench.methods.fitted import FittedMethod, fit_method
     from inpaintbench.methods.networks.network_method import NetworkMethod
 
-    method = find_method(network)
-    folder = out or Path("training") / network
-    if issubclass(method, FittedMethod):
-        card = fit_method(method, images, folder, seed)
-    elif issubclass(method, NetworkMethod):
+    method = parse_method(network)
+    if isinstance(method, FittedMethod):
+        name, folder = method.name, out or Path("training") / method.name
+        card = fit_method(type(method), images, folder, seed)
+    elif isinstance(method, NetworkMethod):
         from inpaintbench.methods.networks.training import Settings
         from inpaintbench.methods.networks.training import train as train_network
 
-        settings = Settings(minutes=minutes, epoch_crops=epoch, seed=seed, workers=workers)
-        card = train_network(method, images, folder, settings, device, resume)
+        method.device = device
+        name = method.weights_name
+        folder = out or Path("training") / name
+        settings = Settings(
+            minutes=minutes,
+            crops=crops,
+            epoch_crops=epoch,
+            learning_rate=learning_rate,
+            patience=patience,
+            seed=seed,
+            workers=workers,
+            devices=devices,
+        )
+        card = train_network(method, images, folder, settings, resume, start)
     else:
         raise InputError(f"{network} has nothing to train: it is neither a network nor fitted")
-    path = folder / f"{network}.safetensors"
+    path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
     print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")
 

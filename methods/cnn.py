@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.networks.network_method import NetworkMethod
 
 if TYPE_CHECKING:
-    from torch import nn
+    from inpaintbench.methods.networks.residual_unet import ResidualUNet
+
+SIZES = ("large", "small")
 
 
 class Cnn(NetworkMethod):
@@ -13,13 +16,27 @@ class Cnn(NetworkMethod):
 
     See `inpaintbench.methods.networks.residual_unet` for the architecture and its sources, and the
     model card beside the weights for what it was trained on.
+
+    Parameters
+    ----------
+    size : str
+        "large" (weights of 20 MB at the most) or "small" (2 MB, for a CPU).
     """
 
     name = "cnn"
+    size: str = "large"
 
-    @staticmethod
-    def build() -> "nn.Module":
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise InputError(f"cnn has no size {self.size!r}; there are {', '.join(SIZES)}")
+
+    @property
+    def weights_name(self) -> str:
+        """What its weights file is called: `cnn` or `cnn-small`."""
+        return "cnn" if self.size == "large" else f"cnn-{self.size}"
+
+    def build(self) -> "ResidualUNet":
         """Make the untrained network."""
-        from inpaintbench.methods.networks.residual_unet import ResidualUNet
+        from inpaintbench.methods.networks import residual_unet
 
-        return ResidualUNet()
+        return residual_unet.large() if self.size == "large" else residual_unet.small()

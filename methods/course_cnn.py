@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from inpaintbench.methods.networks.network_method import NetworkMethod
 
 if TYPE_CHECKING:
-    from torch import nn
+    from inpaintbench.methods.networks.course_net import CourseNet
 
 
 class CourseCnn(NetworkMethod):
@@ -17,8 +17,7 @@ class CourseCnn(NetworkMethod):
     name = "course-cnn"
     symmetries: bool = False  # the published network used none
 
-    @staticmethod
-    def build() -> "nn.Module":
+    def build(self) -> "CourseNet":
         """Make the untrained network."""
         from inpaintbench.methods.networks.course_net import CourseNet
 

@@ -77,6 +77,17 @@ class Method(ABC):
         """Restore several pictures, also of different sizes; override where a batch is faster."""
         return [self.restore(observation) for observation in observations]
 
+    def expected_errors(self, observations: Sequence[Observation]) -> list[Array] | None:
+        """Say how far off each restored pixel is to be expected, if the method knows.
+
+        Returns
+        -------
+        list of arrays as `image[mask]`, or None
+            Expected squared errors of the hidden pixels, in grey levels of 0..255 (NaN where
+            nothing is known of one); None if the method cannot tell.
+        """
+        return None
+
     def look_around(self, others: Sequence[Observation]) -> None:  # noqa: B027  (a hook)
         """Receive the other pictures of the test set, before the call that restores some.
 

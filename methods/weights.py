@@ -28,9 +28,14 @@ class WeightedMethod(Method):
     weights: str = ""
 
     @property
+    def weights_name(self) -> str:
+        """What its weights file is called, without ending."""
+        return self.name
+
+    @property
     def weights_path(self) -> Path:
         """The weights file that is used."""
-        return Path(self.weights) if self.weights else SHIPPED / f"{self.name}.safetensors"
+        return Path(self.weights or SHIPPED / f"{self.weights_name}.safetensors")
 
     def weights_sha256(self) -> str:
         """Hash of the weights, which is checked against their card.

@@ -4,8 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaintbench.methods.networks.window_network import WindowNetwork, known_mean
 
-class CourseNet(nn.Module):
+
+class CourseNet(WindowNetwork):
     """Two hidden 7x7 convolutions of 32 kernels with ReLU, and a linear 7x7 convolution.
 
     As published: image and mask as channels, standardised by mean and standard deviation (here of
@@ -24,13 +26,11 @@ class CourseNet(nn.Module):
         self.head = nn.Conv2d(32, 1, 7, padding=3)
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
-        """Restore windows: shapes and ranges as `ResidualUNet.forward`; the fill is not used."""
-        known = 1 - mask
-        count = known.sum((2, 3), keepdim=True)
-        mean = (filled * known).sum((2, 3), keepdim=True) / count
-        variance = ((filled - mean).square() * known).sum((2, 3), keepdim=True) / count
+        """Restore windows; the fill is not used."""
+        mean = known_mean(filled, mask)
+        variance = known_mean((filled - mean).square(), mask)
         deviation = variance.sqrt().clamp_min(1 / 255)  # a flat picture has none
-        x = torch.cat([(filled - mean) / deviation * known, mask], 1)
+        x = torch.cat([(filled - mean) / deviation * (1 - mask), mask], 1)
         for layer in self.hidden:
             x = F.relu(layer(x))
         output: Tensor = self.head(x).float()

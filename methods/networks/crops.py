@@ -59,11 +59,14 @@ class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
 class EpochSampler(Sampler[int]):
     """Numbers of the crops of one epoch after the other: `epoch * length` and on.
 
-    Lightning calls `set_epoch`, also when it resumes, so that no crop comes twice.
+    Lightning calls `set_epoch`, also when it resumes, so that no crop comes twice. Of several
+    devices number `rank` gets every `devices`-th.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, rank: int = 0, devices: int = 1) -> None:
         self.length = length
+        self.rank = rank
+        self.devices = devices
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,7 +74,8 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self.devices
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.length, (self.epoch + 1) * self.length))
+        first = self.epoch * self.length + self.rank
+        return iter(range(first, first + len(self) * self.devices, self.devices))

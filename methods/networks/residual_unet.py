@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaintbench.methods.networks.window_network import WindowNetwork, doubt_loss, known_mean
+
 CONTRAST = 4.0  # a quarter of the value range is about one standard deviation of a photograph
+TYPICAL_ERROR = 6.0  # logarithm of about 400, where learning the expected squared error starts
 
 
 class ResidualBlock(nn.Module):
@@ -29,7 +32,7 @@ class ResidualBlock(nn.Module):
         return x + change
 
 
-class ResidualUNet(nn.Module):
+class ResidualUNet(WindowNetwork):
     """U-Net (Ronneberger, Fischer, Brox 2015) of residual blocks, on a picture folded 2x2.
 
     Departs from the original in that skips are added, not concatenated; that it works at half
@@ -43,9 +46,7 @@ class ResidualUNet(nn.Module):
     depths : residual blocks at each level, in the encoder and again in the decoder
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (64, 128, 192, 224), depths: Sequence[int] = (1, 1, 2, 2)
-    ) -> None:
+    def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
         super().__init__()
         self.stem = nn.Conv2d(8, widths[0], 3, padding=1)
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
@@ -59,24 +60,17 @@ class ResidualUNet(nn.Module):
         self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.doubt = nn.Conv2d(widths[0], 4, 3, padding=1)
+        nn.init.zeros_(self.doubt.weight)
+        nn.init.constant_(self.doubt.bias, TYPICAL_ERROR)  # type: ignore[arg-type]
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
-        """Restore windows.
+        """Restore windows, and say how far off each pixel is to be expected.
 
-        Parameters
-        ----------
-        filled : (N, 1, H, W) float tensor in 0..1
-            The picture, hidden pixels filled harmonically; H and W multiples of 16.
-        mask : (N, 1, H, W) float tensor
-            1 where a pixel is hidden, 0 where it is known.
-
-        Returns
-        -------
-        (N, 1, H, W) float tensor
-            The restored picture; only its hidden pixels mean anything.
+        The second channel is learned from features that it does not shape, so it costs the first
+        nothing.
         """
-        known = 1 - mask
-        mean = (filled * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
+        mean = known_mean(filled, mask)
         x = torch.cat([(filled - mean) * CONTRAST, mask], 1)
         x = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
         skips = []
@@ -87,4 +81,23 @@ class ResidualUNet(nn.Module):
         x = self.middle(x)
         for level in reversed(range(len(skips))):
             x = self.decoder[level](self.up[level](x) + skips[level])
-        return filled + F.pixel_shuffle(self.head(x), 2).float() / CONTRAST
+        restored = filled + F.pixel_shuffle(self.head(x), 2).float() / CONTRAST
+        doubt = F.pixel_shuffle(self.doubt(x.detach()), 2).float()
+        return torch.cat([restored, doubt], 1)
+
+    def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+        """Compute the challenge MSE, and a small share for the expected error.
+
+        Small, so that it takes no part in clipping gradients; AdamW's steps do not depend on scale.
+        """
+        return super().loss(output, truth, mask) + 0.01 * doubt_loss(output, truth, mask).mean()
+
+
+def large() -> ResidualUNet:
+    """Make the network of `cnn`: 9.5 million parameters."""
+    return ResidualUNet((64, 128, 192, 224), (1, 2, 3, 4))
+
+
+def small() -> ResidualUNet:
+    """Make the network of `cnn:size=small`: just under a million parameters."""
+    return ResidualUNet((32, 64, 96, 128), (1, 1, 1, 1))

@@ -1,9 +1,9 @@
 """Networks' weights: float16 tensors in safetensors files, each with its model card."""
 
-from collections.abc import Callable
+import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import safetensors.torch
 import torch
@@ -11,7 +11,13 @@ from safetensors import SafetensorError
 from torch import nn
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.weights import read_weights, write_weights
+from inpaintbench.methods.weights import read_card, read_weights, write_weights
+
+if TYPE_CHECKING:
+    from inpaintbench.methods.networks.network_method import NetworkMethod
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
@@ -20,8 +26,10 @@ def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
     write_weights(safetensors.torch.save(state), path, card)
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path, grown: bool = False) -> None:
     """Load weights that were saved by `save_weights`, as float32.
+
+    `grown` allows a network that has grown since: what the file does not hold keeps its start.
 
     Raises
     ------
@@ -31,22 +39,29 @@ def load_weights(network: nn.Module, path: Path) -> None:
     data = read_weights(path)
     try:
         state = {name: value.float() for name, value in safetensors.torch.load(data).items()}
-        network.load_state_dict(state)
+        network.load_state_dict(state, strict=not grown)
     except (SafetensorError, RuntimeError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"{path} does not hold the weights of this network: {message}") from error
 
 
+def loaded(method: "NetworkMethod", device: str) -> nn.Module:
+    """Give a method's network with its weights, ready to restore; kept for the next call."""
+    weights = method.weights_path
+    return _loaded(type(method), method.params_json, str(read_card(weights)["sha256"]), device)
+
+
 @lru_cache(maxsize=8)
-def loaded(build: Callable[[], nn.Module], path: Path, device: str) -> nn.Module:
-    """Build a network with its weights, ready to restore; kept for the next call."""
-    network = build()
-    load_weights(network, path)
+def _loaded(kind: "type[NetworkMethod]", params: str, _sha256: str, device: str) -> nn.Module:
+    """Load a network; the hash is there so that weights that were replaced are loaded anew."""
+    method = kind(**json.loads(params))
+    network = method.build()
+    load_weights(network, method.weights_path)
     network.requires_grad_(False)
     return channels_last(network.eval().to(device))
 
 
-def channels_last(network: nn.Module) -> nn.Module:
+def channels_last(network: Network) -> Network:
     """Lay the weights out as convolutions are fastest with, on CPUs and GPUs alike."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
