@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.photographs import draw_windows
 from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
-from inpaintbench.methods.weights import loaded_arrays
+from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
 
@@ -44,10 +43,10 @@ class Gaussian(LinearMethod, FittedMethod):
 
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore the hidden pixels of several pictures, by one product per shape of hole."""
-        path, variogram = self.weights_path, self.fitted()["variogram"]
+        file, variogram = self.weights_file, self.fitted()["variogram"]
 
         def operator(height: int, width: int) -> Folded:
-            return _rectangle_operator(path, height, width)
+            return _rectangle_operator(file, height, width)
 
         def fallback(image: Array, mask: Mask) -> Floats:
             return kriging_fill(image, mask, variogram)
@@ -61,10 +60,10 @@ class Gaussian(LinearMethod, FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(path: Path, height: int, width: int) -> Folded:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
     """Matrix from the frame around a rectangle to its pixels."""
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
-    variogram = loaded_arrays(path, Gaussian.fits)["variogram"]
+    variogram = loaded_arrays(file, Gaussian.fits)["variogram"]
     return folded(kriging_weights(variogram, hidden, ~hidden))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.photographs import draw_windows
 from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
-from inpaintbench.methods.weights import loaded_arrays
+from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
 
@@ -44,11 +43,11 @@ class Pca(LinearMethod, FittedMethod):
 
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore the hidden pixels of several pictures, by one product per shape of hole."""
-        path = self.weights_path
+        file = self.weights_file
         self.fitted()  # a fault of the file is told before anything is restored
 
         def operator(height: int, width: int) -> Folded:
-            return _rectangle_operator(path, height, width)
+            return _rectangle_operator(file, height, width)
 
         return predict_rectangles(
             observations, MARGIN, operator, harmonic_fill, clip=True, largest=LARGEST
@@ -75,9 +74,9 @@ class Pca(LinearMethod, FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(path: Path, height: int, width: int) -> Folded:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
     """Matrix from the frame around a rectangle to its pixels."""
-    fitted = loaded_arrays(path, Pca.fits)
+    fitted = loaded_arrays(file, Pca.fits)
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
     top, left = ((SIDE - length) // 2 for length in hidden.shape)
     maps = fitted["components"].reshape(-1, SIDE, SIDE)

@@ -77,7 +77,7 @@ class NetworkMethod(WeightedMethod):
         from inpaintbench.methods.networks.weights import loaded
 
         device = choose_device(self.device)
-        network = loaded(self.build, self.weights_path, device)
+        network = loaded(self.build, self.weights_file, device)
         pixels = np.stack([window.pixels for window in cuts]).astype(np.float32)
         masks = np.stack([window.mask for window in cuts]).astype(np.float32)
         image, mask = (torch.from_numpy(a).unsqueeze(1).to(device) for a in (pixels, masks))

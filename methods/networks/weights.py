@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.weights import read_weights, write_weights
+from inpaintbench.methods.weights import WeightsFile, read_weights, write_weights
 
 
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
@@ -38,10 +38,10 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def loaded(build: Callable[[], nn.Module], path: Path, device: str) -> nn.Module:
+def loaded(build: Callable[[], nn.Module], file: WeightsFile, device: str) -> nn.Module:
     """Build a network with its weights, ready to restore; kept for the next call."""
     network = build()
-    load_weights(network, path)
+    load_weights(network, file.path)
     network.requires_grad_(False)
     return channels_last(network.eval().to(device))
 
