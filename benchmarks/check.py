@@ -229,6 +229,19 @@ def check_batch(method: type[Method]) -> None:
         _need(_close(restored, alone, observation.mask, 255), "make restore_batch equal to restore")
 
 
+def check_predictions(method: type[Method]) -> None:
+    """predict_batch gives the hidden pixels of what restore gives, grey and colour."""
+    several = [_observation(), _observation(70, 93, colour=True), _observation(80, 71, deep=True)]
+    made = method()
+    predictions = made.predict_batch(several)
+    _need(len(predictions) == len(several), "return one array per observation from predict_batch")
+    for observation, prediction in zip(several, predictions, strict=True):
+        expected = made.restore(observation)[observation.mask]
+        _need(prediction.shape == expected.shape, "return picture[mask] from predict_batch")
+        far = np.abs(prediction - expected.astype(np.float64)).max() / highest_value(observation)
+        _need(bool(far <= CLOSE), "make predict_batch equal to restore in the hidden pixels")
+
+
 # What is done to a picture, and to its restoration in turn. Values stay in 0..255 and whole.
 SYMMETRIES: dict[str, Callable[[Array], Array]] = {
     "shift": lambda pixels: pixels + 70,

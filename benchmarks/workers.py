@@ -114,7 +114,7 @@ def time_method(
     dict
         "first": seconds of the first call, with everything that is loaded or compiled on demand;
         "single": seconds of `restore`, for each observation and repeat; "batch": seconds per
-        observation of `restore_batch`, for each repeat.
+        observation of `predict_batch`, for each repeat.
     """
     with _guarded(method.label):
         begin = time.perf_counter()
@@ -132,6 +132,6 @@ def time_method(
                 method.restore(observation)
                 single.append(time.perf_counter() - start)
             start = time.perf_counter()
-            method.restore_batch(observations)
+            method.predict_batch(observations)
             batch.append((time.perf_counter() - start) / len(observations))
     return {"first": [first], "single": single, "batch": batch}

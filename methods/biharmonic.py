@@ -6,12 +6,11 @@ from functools import partial
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
-from inpaintbench.methods.method import Method
-from inpaintbench.methods.polyharmonic import polyharmonic_fill, polyharmonic_operator
-from inpaintbench.methods.rectangles import fill_rectangles
+from inpaintbench.methods.polyharmonic import folded_operator, polyharmonic_fill
+from inpaintbench.methods.rectangles import LinearMethod, predict_rectangles
 
 
-class Biharmonic(Method):
+class Biharmonic(LinearMethod):
     """The solution of the bilaplacian's equation with the known pixels as its boundary.
 
     S. B. Damelin, N. S. Hoang, "On surface completion and image inpainting by biharmonic
@@ -27,14 +26,10 @@ class Biharmonic(Method):
     family = "diffusion"
     promises = ("shift", "contrast", "flip", "transpose")
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
-
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with holes of one shape by one matrix product."""
-        operator = partial(polyharmonic_operator, order=2)
-        return fill_rectangles(observations, 2, operator, _fill, clip=True)
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore the hidden pixels of several pictures, by one product per shape of hole."""
+        operator = partial(folded_operator, order=2)
+        return predict_rectangles(observations, 2, operator, _fill, clip=True)
 
 
 def _fill(image: Array, mask: Mask) -> Array:

@@ -2,7 +2,7 @@
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
-from inpaintbench.methods.patches import fill_with_patches
+from inpaintbench.methods.patches import check_parameters, fill_with_patches
 
 
 class ExactNearestPatch(Exemplar):
@@ -26,10 +26,7 @@ class ExactNearestPatch(Exemplar):
     rounds: int = 2
 
     def __post_init__(self) -> None:
-        if self.patch < 3 or self.patch % 2 == 0:
-            raise ValueError(f"patch must be odd and 3 or more, not {self.patch}")
-        if self.rounds < 1:
-            raise ValueError("rounds must be 1 or more")
+        check_parameters(self.patch, self.rounds, sweeps=1)
         super().__post_init__()
 
     def restore(self, observation: Observation) -> Array:

@@ -34,14 +34,14 @@ class FittedMethod(WeightedMethod):
         """Compute the arrays from photographs; the same seed gives the same arrays."""
 
     def fitted(self) -> Arrays:
-        """Give the arrays, read once in a process.
+        """Give the arrays, read once in a process unless the file changes.
 
         Raises
         ------
         InputError
             As `weights_sha256`, or if the file holds other arrays than these.
         """
-        return loaded_arrays(self.weights_path, self.fits)
+        return loaded_arrays(self.weights_file, self.fits)
 
 
 def fit_method(
@@ -89,7 +89,6 @@ def fit_method(
     }
     data = safetensors.numpy.save(arrays)
     write_weights(data, path, card)  # so that it can be validated as it will be used
-    loaded_arrays.cache_clear()
     observations, truths = draw_observations(validation, seed)
     score = _challenge_mse(method(weights=str(path)), observations, truths)
     card["validation_mse"] = round(score, 1)

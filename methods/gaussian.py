@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import fill_rectangles
-from inpaintbench.methods.weights import loaded_arrays
+from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
+from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +23,7 @@ MARGIN = 12  # known pixels on every side that are read
 NUGGET = 0.004  # of the variance between neighbours: noise that keeps the systems well-posed
 
 
-class Gaussian(FittedMethod):
+class Gaussian(LinearMethod, FittedMethod):
     """The best linear unbiased prediction of the hole from the 12 pixels around it: kriging.
 
     Windows of photographs are taken for draws from one Gaussian distribution. Its covariance is
@@ -42,21 +41,17 @@ class Gaussian(FittedMethod):
     promises = ("shift", "contrast", "flip", "transpose")
     fits = ("variogram",)
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore the hidden pixels of several pictures, by one product per shape of hole."""
+        file, variogram = self.weights_file, self.fitted()["variogram"]
 
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with a hole of one shape by one matrix product."""
-        path, variogram = self.weights_path, self.fitted()["variogram"]
-
-        def operator(height: int, width: int) -> Floats:
-            return _rectangle_operator(path, height, width)
+        def operator(height: int, width: int) -> Folded:
+            return _rectangle_operator(file, height, width)
 
         def fallback(image: Array, mask: Mask) -> Floats:
             return kriging_fill(image, mask, variogram)
 
-        return fill_rectangles(observations, MARGIN, operator, fallback, clip=True)
+        return predict_rectangles(observations, MARGIN, operator, fallback, clip=True)
 
     @staticmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
@@ -65,10 +60,11 @@ class Gaussian(FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(path: Path, height: int, width: int) -> Floats:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
     """Matrix from the frame around a rectangle to its pixels."""
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
-    return kriging_weights(loaded_arrays(path, Gaussian.fits)["variogram"], hidden, ~hidden)
+    variogram = loaded_arrays(file, Gaussian.fits)["variogram"]
+    return folded(kriging_weights(variogram, hidden, ~hidden))
 
 
 def mean_variogram(pictures: Sequence[Array], seed: int, windows: int) -> Floats:

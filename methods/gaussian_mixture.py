@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from inpaintbench.methods.gaussian import kriging_fill, mean_variogram, shrunk
 from inpaintbench.methods.method import per_channel
 from inpaintbench.methods.mixtures import Symmetry, fit_mixture
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.weights import loaded_arrays
+from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
 
@@ -122,13 +121,13 @@ class GaussianMixture(FittedMethod):
         """Restore the hole of a picture of 0..1, no higher than wide: its pixels."""
         box = bounding_box(mask)
         height, width = (int(side.stop - side.start) for side in box)
-        hole = _hole(self.weights_path, height, width)
+        hole = _hole(self.weights_file, height, width)
         window = picture[tuple(slice(m - SIDE // 2, m + SIDE // 2 + 1) for m in middle)].ravel()
         pixels = window[hole.known]
         if np.ptp(pixels) == 0:
             return np.full((height, width), pixels[0])
         covariance = _prior_covariance(
-            _model(self.weights_path), hole, pixels - pixels.mean(), self.temper
+            _model(self.weights_file), hole, pixels - pixels.mean(), self.temper
         )
         if self.local:
             own = autocorrelation(picture, mask, middle, self.spread, self.taper)
@@ -198,8 +197,8 @@ class _Hole:
 
 
 @lru_cache(maxsize=2)
-def _model(path: Path) -> _Model:
-    fitted = loaded_arrays(path, GaussianMixture.fits)
+def _model(file: WeightsFile) -> _Model:
+    fitted = loaded_arrays(file, GaussianMixture.fits)
     low, places = _frequencies()
     symmetries = _symmetries(low)
     cosines = fft.dct(np.eye(SIDE), axis=0, norm="ortho")
@@ -224,8 +223,8 @@ def _model(path: Path) -> _Model:
 
 
 @lru_cache(maxsize=45)  # as many shapes as the challenge has, but for transposes
-def _hole(path: Path, height: int, width: int) -> _Hole:
-    model = _model(path)
+def _hole(file: WeightsFile, height: int, width: int) -> _Hole:
+    model = _model(file)
     rows, columns = ((SIDE - length) // 2 for length in (height, width))
     mask = np.zeros((SIDE, SIDE), bool)
     mask[rows : rows + height, columns : columns + width] = True

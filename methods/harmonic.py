@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
-from inpaintbench.methods.method import Method
-from inpaintbench.methods.polyharmonic import polyharmonic_fill, polyharmonic_operator
-from inpaintbench.methods.rectangles import fill_rectangles
+from inpaintbench.methods.polyharmonic import folded_operator, polyharmonic_fill
+from inpaintbench.methods.rectangles import LinearMethod, predict_rectangles
 
 
-class Harmonic(Method):
+class Harmonic(LinearMethod):
     """The solution of Laplace's equation with the known pixels as its boundary.
 
     The five-point Laplacian of every hidden pixel is 0, so each is the mean of its neighbours; at
@@ -27,14 +26,10 @@ class Harmonic(Method):
     family = "diffusion"
     promises = ("shift", "contrast", "flip", "transpose")
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
-
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with a hole of one shape by one matrix product."""
-        operator = partial(polyharmonic_operator, order=1)
-        return fill_rectangles(observations, 1, operator, harmonic_fill)
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore the hidden pixels of several pictures, by one product per shape of hole."""
+        operator = partial(folded_operator, order=1)
+        return predict_rectangles(observations, 1, operator, harmonic_fill)
 
 
 def harmonic_fill(image: Array, mask: Mask) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
-from inpaintbench.methods.patches import fill_with_patches
+from inpaintbench.methods.patches import check_parameters, fill_with_patches
 
 
 class PatchMatch(Exemplar):
@@ -16,7 +16,9 @@ class PatchMatch(Exemplar):
     becomes the average of what the matches of all patches over it say, weighted by how well they
     match and how much of them is known; matching and averaging alternate, from coarse to fine.
 
-    Departs from the papers for the sake of squared error: patches are compared, and vote, with
+    Departs from the papers for the sake of speed: a random try looks at 32 places in a row, at
+    little more than the cost of one, and the windows shrink by 4 instead of 2. And for the sake of
+    squared error: patches are compared, and vote, with
     their means taken out, as with the bias of Darabi et al., "Image melding", ACM Transactions on
     Graphics 31(4), 2012; the last vote draws a match towards the harmonic filling as far as it
     differs from its patch; each level starts half from the coarser one and half from the harmonic
@@ -39,14 +41,11 @@ class PatchMatch(Exemplar):
     name = "patchmatch"
     patch: int = 7
     rounds: int = 2
-    sweeps: int = 4
+    sweeps: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.patch < 3 or self.patch % 2 == 0:
-            raise ValueError(f"patch must be odd and 3 or more, not {self.patch}")
-        if self.rounds < 1 or self.sweeps < 1:
-            raise ValueError("rounds and sweeps must be 1 or more")
+        check_parameters(self.patch, self.rounds, self.sweeps)
         super().__post_init__()
 
     def restore(self, observation: Observation) -> Array:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,9 @@ from scipy import linalg
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import per_channel
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import fill_rectangles
-from inpaintbench.methods.weights import loaded_arrays
+from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
+from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +24,7 @@ WINDOWS = 60_000  # drawn to fit on
 COMPONENTS = 400
 
 
-class Pca(FittedMethod):
+class Pca(LinearMethod, FittedMethod):
     """Principal components of windows, fitted to the known pixels by ridge least squares.
 
     Windows of photographs without their mean, turned in all 8 ways, have their 400 principal
@@ -43,25 +41,17 @@ class Pca(FittedMethod):
     promises = ("shift", "contrast")
     fits = ("components", "variances", "noise")
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
-
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with a hole of one shape by one matrix product."""
-        path = self.weights_path
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore the hidden pixels of several pictures, by one product per shape of hole."""
+        file = self.weights_file
         self.fitted()  # a fault of the file is told before anything is restored
 
-        def operator(height: int, width: int) -> Floats:
-            return _rectangle_operator(path, height, width)
+        def operator(height: int, width: int) -> Folded:
+            return _rectangle_operator(file, height, width)
 
-        fits = [max(b.stop - b.start for b in o.hidden_box) <= LARGEST for o in observations]
-        some = [o for o, fit in zip(observations, fits, strict=True) if fit]
-        restored = iter(fill_rectangles(some, MARGIN, operator, harmonic_fill, clip=True))
-        return [
-            next(restored) if fit else per_channel(harmonic_fill, o)
-            for o, fit in zip(observations, fits, strict=True)
-        ]
+        return predict_rectangles(
+            observations, MARGIN, operator, harmonic_fill, clip=True, largest=LARGEST
+        )
 
     @staticmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
@@ -84,9 +74,9 @@ class Pca(FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(path: Path, height: int, width: int) -> Floats:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
     """Matrix from the frame around a rectangle to its pixels."""
-    fitted = loaded_arrays(path, Pca.fits)
+    fitted = loaded_arrays(file, Pca.fits)
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
     top, left = ((SIDE - length) // 2 for length in hidden.shape)
     maps = fitted["components"].reshape(-1, SIDE, SIDE)
@@ -94,4 +84,4 @@ def _rectangle_operator(path: Path, height: int, width: int) -> Floats:
     seen, unseen = (np.column_stack([maps[:, m].T, np.ones(m.sum())]) for m in (~hidden, hidden))
     ridge = np.append(fitted["noise"] / fitted["variances"], 0.0)  # none on the mean
     normal = seen.T @ seen + np.diag(ridge)
-    return np.asarray(unseen @ linalg.solve(normal, seen.T, assume_a="pos"))
+    return folded(unseen @ linalg.solve(normal, seen.T, assume_a="pos"))

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from inpaintbench.datasets.cases import Array, Mask, bounding_box
-from inpaintbench.methods.rectangles import LARGEST
+from inpaintbench.methods.rectangles import LARGEST, Folded, folded
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +44,12 @@ def polyharmonic_operator(height: int, width: int, order: int) -> Floats:
     mask = np.pad(np.ones((height, width), bool), order)
     system, boundary = _equations(mask, order)
     return np.asarray(_factorise(system).solve(boundary[:, ~mask.ravel()].toarray()))
+
+
+@lru_cache(maxsize=256)
+def folded_operator(height: int, width: int, order: int) -> Folded:
+    """Give the same matrix as `predict_rectangles` wants it."""
+    return folded(polyharmonic_operator(height, width, order))
 
 
 @lru_cache(maxsize=4)  # a picture's channels, or pictures with one mask, are solved one by one

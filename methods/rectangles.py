@@ -1,9 +1,10 @@
-"""Filling rectangular holes by one matrix per hole shape, whole batches at once.
+"""Predicting rectangular holes by one matrix per hole shape, whole batches at once.
 
 A linear method restores a rectangle away from the picture's border by a fixed matrix from the known
 pixels around it. So each matrix is computed once, and every batch costs one product per hole shape.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 import numba
@@ -11,217 +12,253 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
-from inpaintbench.methods.method import per_channel
+from inpaintbench.methods.method import Method, per_channel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Folded = tuple[Floats, Floats]
 
 LARGEST = 32  # pixels of a side; a larger hole's matrix would cost more than it saves
-CHUNK = 64  # planes looked at together, so that they stay in the processor's cache
+CHUNK = 16  # masks looked at together, so that they stay in the processor's cache
+BLOCK = 64  # pixels of a mask looked at together, in vector instructions
 
 
-def fill_rectangles(
+class LinearMethod(Method):
+    """A method that has `predict_batch` from `predict_rectangles`, and pictures from that."""
+
+    @abstractmethod
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Give the restored values of each picture's hidden pixels."""
+
+    def restore(self, observation: Observation) -> Array:
+        """Restore one picture."""
+        return self.restore_batch([observation])[0]
+
+    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore several pictures, those with holes of one shape by one matrix product."""
+        pictures: list[Array] = [o.image.astype(np.float64) for o in observations]
+        predictions = self.predict_batch(observations)
+        for picture, o, prediction in zip(pictures, observations, predictions, strict=True):
+            picture[o.mask] = prediction
+        return pictures
+
+
+def folded(matrix: Floats) -> Folded:
+    """Split a matrix into two of a quarter of its size, which do the same in half the time.
+
+    Turn a hole with its frame by 180 degrees, and both are read in reverse order; the matrix must
+    give the turned answer for a turned frame, as it does without a preferred direction. So it maps
+    even frames to even holes and odd ones to odd, and each is known by its first half. Where the
+    matrix is not quite so, its part that is counts.
+    """
+    half, frame = -(-matrix.shape[0] // 2), matrix.shape[1] // 2
+    turned = matrix[::-1, ::-1]
+    first, second = (
+        ((matrix + turned) / 4)[:half, part] for part in (slice(frame), slice(-1, frame - 1, -1))
+    )
+    return np.ascontiguousarray((first + second).T), np.ascontiguousarray((first - second).T)
+
+
+def predict_rectangles(
     observations: Sequence[Observation],
     margin: int,
-    operator: Callable[[int, int], Floats],
+    operator: Callable[[int, int], Folded],
     fallback: Callable[[Array, Mask], Array],
     clip: bool = False,
+    largest: int = LARGEST,
 ) -> list[Array]:
-    """Restore pictures by a matrix where the hole is a rectangle inside, and otherwise where not.
+    """Restore hidden pixels by a matrix where they are a rectangle inside, otherwise where not.
+
+    Every pixel of every mask is looked at, but of a picture only the frame around its hole (all of
+    it to clip).
 
     Parameters
     ----------
     observations : pictures of any sizes and dtypes, grey or colour
     margin : known pixels on every side of the hole that the matrix reads
-    operator : from a hole's height and width, the matrix of shape (hidden pixels, frame pixels);
-        both in row-major order, the frame being the rectangle larger by `margin` on every side,
-        without the hole. It should remember what it computed
+    operator : from a hole's height and width, its matrix as `folded` gives it, of shape (hidden
+        pixels, frame pixels); both in row-major order, the frame being the rectangle larger by
+        `margin` on every side, without the hole. It should remember what it computed
     fallback : restores an `(H, W)` picture with any other mask, some pixels known, some hidden
     clip : limit what a matrix gives to the range of the channel's known pixels
+    largest : side in pixels of the largest hole that has a matrix
 
     Returns
     -------
-    list of float arrays of the pictures' shapes
-        float32 where a matrix was applied (exact for 16 bits).
+    list of float arrays
+        For each picture what `picture[mask]` should be: `(n,)`, or `(n, channels)` in colour.
     """
-    if not observations:
-        return []
-    planes = [plane for o in observations for plane in _planes(o)]
-    masks = [o.mask for o in observations for _ in _planes(o)]
-    sizes = np.array([mask.shape for mask in masks], np.int64).reshape(-1, 2)
-    ends = np.cumsum(sizes.prod(axis=1))
-    starts = ends - sizes.prod(axis=1)
-    pixels = np.empty(ends[-1], np.float32)
-    looked = []
-    for first in range(0, len(planes), CHUNK):
+    sizes = np.array([o.mask.shape for o in observations], np.int64).reshape(-1, 2)
+    boxes = _boxes([o.mask for o in observations], sizes, margin, largest)
+    channels = np.array([o.image.size for o in observations], np.int64) // sizes.prod(axis=1)
+    order = np.lexsort((channels, boxes[:, 3], boxes[:, 2]))  # those of one shape together
+    sizes, boxes, numbers = sizes[order], boxes[order], order.tolist()
+    predictions: list[Array | None] = [None] * len(observations)
+    for part in _runs(np.column_stack([boxes[:, 2:], channels[order]])):
+        height, width = boxes[part.start, 2:].tolist()
+        if not height:
+            continue
+        images = [observations[number].image for number in numbers[part]]
+        holes = _predict(images, sizes[part], boxes[part], operator(height, width), margin, clip)
+        for number, hole in zip(numbers[part], holes, strict=True):
+            predictions[number] = hole
+    return [
+        per_channel(fallback, o)[o.mask] if prediction is None else prediction
+        for o, prediction in zip(observations, predictions, strict=True)
+    ]
+
+
+def _boxes(masks: Sequence[Mask], sizes: Ints, margin: int, largest: int) -> Ints:
+    """Find the rectangles (top, left, height, width) that masks hide; zeros where others."""
+    boxes = np.zeros((len(masks), 4), np.int64)
+    for first in range(0, len(masks), CHUNK):
         part = slice(first, first + CHUNK)
-        into = pixels[starts[part][0] : ends[part][-1]]
-        np.concatenate([p.ravel() for p in planes[part]], out=into, casting="unsafe")
-        hidden = np.flatnonzero(np.concatenate([m.ravel() for m in masks[part]]))
-        looked.append(_look(into, hidden, sizes[part], margin))
-    boxes = np.concatenate([box for box, _ in looked])
-    frames = np.concatenate([frame for _, frame in looked])
-    _restore(pixels, starts, sizes, boxes, frames, margin, operator, clip)
-    filled = zip(starts.tolist(), ends.tolist(), boxes[:, 2].tolist(), strict=True)
-    return [_picture(o, pixels, filled, fallback) for o in observations]
+        hidden = np.concatenate([mask.ravel() for mask in masks[part]])
+        _find(hidden, sizes[part], margin, largest, boxes[part])
+    return boxes
 
 
-def _restore(
-    pixels: NDArray[np.float32],
-    starts: Ints,
+def _runs(rows: Ints) -> Iterator[slice]:
+    """Find runs of equal rows, cut to the length of a chunk."""
+    changes = np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1)) + 1
+    ends = [*changes.tolist(), len(rows)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        for first in range(start, end, CHUNK):
+            yield slice(first, min(first + CHUNK, end))
+
+
+def _predict(
+    images: Sequence[Array],
     sizes: Ints,
     boxes: Ints,
-    frames: Floats,
+    operands: Folded,
     margin: int,
-    operator: Callable[[int, int], Floats],
     clip: bool,
-) -> None:
-    """Multiply the frames, which lie end to end, by their holes' matrices, shape by shape."""
-    area = boxes[:, 2] * boxes[:, 3]
-    around = np.where(area > 0, (boxes[:, 2] + 2 * margin) * (boxes[:, 3] + 2 * margin) - area, 0)
-    frame_at = np.cumsum(around) - around
-    order = np.lexsort((boxes[:, 3], boxes[:, 2]))
-    order = order[np.count_nonzero(area == 0) :]
-    changes = (np.diff(boxes[order, 2:], axis=0) != 0).any(axis=1)
-    for chosen in np.split(order, np.flatnonzero(changes) + 1):
-        if not chosen.size:
-            continue
-        one = chosen[0]
-        matrix = operator(*boxes[one, 2:].tolist())
-        rows = _rows(frames, frame_at[chosen], around[one])
-        holes = rows @ matrix.T
-        _paste(pixels, starts, sizes, boxes, chosen, rows, holes, clip)
-
-
-def _planes(observation: Observation) -> Sequence[Array]:
-    image = observation.image
-    return [image] if image.ndim == 2 else [image[..., c] for c in range(image.shape[2])]
-
-
-def _picture(
-    observation: Observation,
-    pixels: NDArray[np.float32],
-    filled: Iterator[tuple[int, int, int]],
-    fallback: Callable[[Array, Mask], Array],
 ) -> Array:
-    """Take a picture's planes, the next ones of `filled`, or restore it otherwise."""
-    shape = observation.image.shape
-    if len(shape) == 2:
-        start, end, whole = next(filled)
-        return pixels[start:end].reshape(shape) if whole else per_channel(fallback, observation)
-    places = [next(filled) for _ in range(shape[2])]
-    if not places[0][2]:
-        return per_channel(fallback, observation)
-    return np.stack([pixels[start:end].reshape(shape[:2]) for start, end, _ in places], axis=-1)
+    """Restore holes of one shape in pictures with one number of channels: one row each."""
+    if images[0].ndim == 2:
+        pixels = np.concatenate([image.ravel() for image in images])
+        return _restore(pixels, sizes, boxes, *operands, margin, clip)
+    channels = images[0].shape[2]
+    pixels = np.concatenate([image[..., c].ravel() for image in images for c in range(channels)])
+    sizes, boxes = sizes.repeat(channels, axis=0), boxes.repeat(channels, axis=0)
+    holes = _restore(pixels, sizes, boxes, *operands, margin, clip)
+    return holes.reshape(len(images), channels, -1).swapaxes(1, 2)
 
 
 @numba.njit(cache=True)
-def _look(
-    pixels: NDArray[np.float32], hidden: Ints, sizes: Ints, margin: int
-) -> tuple[Ints, Floats]:  # pragma: no cover
-    """Find the holes of planes that lie end to end, and the frames around rectangular ones."""
-    boxes = np.zeros((len(sizes), 4), np.int64)
-    frames = np.empty(len(sizes) * 4 * margin * (LARGEST + margin))
-    k, start, first = 0, 0, 0
+def _find(
+    hidden: Mask, sizes: Ints, margin: int, largest: int, boxes: Ints
+) -> None:  # pragma: no cover
+    """Write the rectangles that masks hide which lie end to end."""
+    start = 0
     for number in range(len(sizes)):
         height, width = sizes[number]
-        last = first
-        while last < len(hidden) and hidden[last] < start + height * width:
-            last += 1
-        box = _rectangle(hidden[first:last] - start, height, width, margin)
-        top, left, high, wide = boxes[number] = box
-        for y in range(top - margin, top + high + margin) if high else range(0):
-            row = start + y * width + left
-            for x in range(-margin, wide + margin):
-                if not (0 <= x < wide and top <= y < top + high):
-                    frames[k] = pixels[row + x]
-                    k += 1
-        start, first = start + height * width, last
-    return boxes, frames[:k].copy()
+        mask = hidden[start : start + height * width]
+        start += height * width
+        first, end = _ends(mask)
+        top, left = first // width, first % width
+        high, wide = (end - 1) // width - top + 1, (end - 1) % width - left + 1
+        inside = min(top, left, height - top - high, width - left - wide) >= margin
+        if first == end or not inside or wide < 1 or max(high, wide) > largest:
+            continue
+        within = 0
+        for y in range(top, top + high):
+            within += mask[y * width + left : y * width + left + wide].sum()
+        if within == mask[first:end].sum() == high * wide:
+            boxes[number] = top, left, high, wide
 
 
 @numba.njit(cache=True)
-def _rectangle(
-    hidden: Ints, height: int, width: int, margin: int
-) -> tuple[int, int, int, int]:  # pragma: no cover
-    """Find the rectangle (top, left, height, width) that the hidden pixels are; else zeros."""
-    if not hidden.size:
-        return 0, 0, 0, 0
-    top, left = hidden[0] // width, hidden[0] % width
-    high, wide = hidden[-1] // width - top + 1, hidden[-1] % width - left + 1
-    inside = min(top, left, height - top - high, width - left - wide) >= margin
-    if not inside or max(high, wide) > LARGEST or hidden.size != high * wide:
-        return 0, 0, 0, 0
-    for k in range(hidden.size):
-        if hidden[k] != (top + k // wide) * width + left + k % wide:
-            return 0, 0, 0, 0
-    return top, left, high, wide
+def _ends(mask: Mask) -> tuple[int, int]:  # pragma: no cover
+    """Find the first hidden pixel of a flat mask, and the end after the last: equal without any.
 
-
-@numba.njit(cache=True)
-def _rows(frames: Floats, starts: Ints, count: int) -> Floats:  # pragma: no cover
-    """Collect frames of `count` pixels, one a row."""
-    rows = np.empty((len(starts), count))
-    for row in range(len(starts)):
-        rows[row] = frames[starts[row] : starts[row] + count]
-    return rows
-
-
-@numba.njit(cache=True)
-def _paste(
-    pixels: NDArray[np.float32],
-    starts: Ints,
-    sizes: Ints,
-    boxes: Ints,
-    chosen: Ints,
-    rows: Floats,
-    holes: Floats,
-    clip: bool,
-) -> None:  # pragma: no cover
-    """Write the chosen pictures' holes into them."""
-    for row, number in enumerate(chosen):
-        top, left, high, wide = boxes[number]
-        hole = holes[row]
-        frame = rows[row]
-        # What the frame's range holds, the known pixels' range holds.
-        if clip and (hole.min() < frame.min() or hole.max() > frame.max()):
-            low, limit = _known_range(pixels[starts[number] :], sizes[number], boxes[number])
-            for k in range(high * wide):
-                hole[k] = min(max(hole[k], low), limit)
-        for y in range(high):
-            place = starts[number] + (top + y) * sizes[number, 1] + left
-            for x in range(wide):
-                pixels[place + x] = hole[y * wide + x]
-
-
-@numba.njit(cache=True)
-def _known_range(
-    pixels: NDArray[np.float32], size: Ints, box: Ints
-) -> tuple[float, float]:  # pragma: no cover
-    """Find the lowest and the highest value outside a rectangle.
-
-    Their bits are compared as integers, which order floats of 0 and more alike and compile to
-    vector instructions.
+    Whole blocks are summed first, which compiles to vector instructions.
     """
-    height, width = size
-    top, left, high, wide = box
-    bits = pixels.view(np.int32)
-    ends = np.array([bits[0], bits[0]])
-    begin = 0
-    for y in range(top, top + high + 1):  # the runs of known pixels between the hole's rows
-        end = y * width + left if y < top + high else height * width
-        _widen(ends, bits, begin, end)
-        begin = end + wide
-    low, limit = ends.view(np.float32)
-    return low, limit
+    first, end = 0, len(mask)
+    while first + BLOCK <= end and mask[first : first + BLOCK].sum() == 0:
+        first += BLOCK
+    while first < end and not mask[first]:
+        first += 1
+    while end - BLOCK >= first and mask[end - BLOCK : end].sum() == 0:
+        end -= BLOCK
+    while end > first and not mask[end - 1]:
+        end -= 1
+    return first, end
 
 
 @numba.njit(cache=True)
-def _widen(
-    ends: NDArray[np.int32], bits: NDArray[np.int32], begin: int, end: int
+def _restore(
+    pixels: Array, sizes: Ints, boxes: Ints, even: Floats, odd: Floats, margin: int, clip: bool
+) -> Floats:  # pragma: no cover
+    """Multiply the frames of planes, which lie end to end, by their holes' folded matrix."""
+    count, half, hidden = len(sizes), len(even), boxes[0, 2] * boxes[0, 3]
+    frames = np.empty((count, 2 * half))
+    start = 0
+    for number in range(count):
+        _read_frame(pixels[start:], sizes[number, 1], boxes[number], margin, frames[number])
+        start += sizes[number, 0] * sizes[number, 1]
+    first, second = frames[:, :half], frames[:, : half - 1 : -1]
+    same, other = (first + second) @ even, (first - second) @ odd
+    holes = np.empty((count, hidden))
+    for row in range(count):
+        for k in range(even.shape[1]):
+            holes[row, hidden - 1 - k] = same[row, k] - other[row, k]
+            holes[row, k] = same[row, k] + other[row, k]
+    start = 0
+    for number in range(count if clip else 0):
+        end = start + sizes[number, 0] * sizes[number, 1]
+        known = _range(frames[number])
+        _limit(holes[number], known, pixels[start:end], sizes[number, 1], boxes[number])
+        start = end
+    return holes
+
+
+@numba.njit(cache=True)
+def _read_frame(
+    pixels: Array, width: int, box: Ints, margin: int, frame: Floats
 ) -> None:  # pragma: no cover
-    """Widen a range to what stands from `begin` up to `end`."""
-    low, limit = ends
-    for k in range(begin, end):
-        low, limit = min(low, bits[k]), max(limit, bits[k])
-    ends[0], ends[1] = low, limit
+    """Read the known pixels around a rectangle of a plane, row by row."""
+    top, left, high, wide = box
+    k = 0
+    for y in range(top - margin, top + high + margin):
+        row = y * width + left
+        beside = wide if top <= y < top + high else 0
+        for value in pixels[row - margin : row]:
+            frame[k] = value
+            k += 1
+        for value in pixels[row + beside : row + wide + margin]:
+            frame[k] = value
+            k += 1
+
+
+@numba.njit(cache=True)
+def _limit(
+    hole: Floats, known: tuple[float, float], pixels: Array, width: int, box: Ints
+) -> None:  # pragma: no cover
+    """Limit a hole to the range of the plane's known pixels; that of some of them is known.
+
+    Stops as soon as the range of what was looked at holds the hole's.
+    """
+    top, left, high, wide = box
+    lowest, highest = _range(hole)
+    low, limit = known
+    end = len(pixels)
+    for y in range(top + high - 1, top - 2, -1):  # the runs of known pixels behind the hole's rows
+        if low <= lowest and highest <= limit:
+            return
+        begin = y * width + left + wide if y >= top else 0
+        run = _range(pixels[begin:end])
+        low, limit = min(low, run[0]), max(limit, run[1])
+        end = begin - wide
+    for k in range(len(hole)):
+        hole[k] = min(max(hole[k], low), limit)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _range(values: Array) -> tuple[float, float]:  # pragma: no cover
+    """Find the lowest and the highest value, in vector instructions."""
+    low = limit = values[0]
+    for value in values:
+        low, limit = min(low, value), max(limit, value)
+    return float(low), float(limit)

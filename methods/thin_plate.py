@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import Method
-from inpaintbench.methods.rectangles import fill_rectangles
+from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
 
 Floats = NDArray[np.float64]
 
 MOST_POINTS = 1500  # beyond it one spline through all costs more than local ones
 
 
-class ThinPlate(Method):
+class ThinPlate(LinearMethod):
     """The thin-plate spline through the known pixels near the hole.
 
     J. Duchon, "Splines minimizing rotation-invariant semi-norms in Sobolev spaces", 1977: of all
@@ -49,15 +48,11 @@ class ThinPlate(Method):
         if not 0 <= self.smoothing < np.inf:
             raise ValueError(f"smoothing must be 0 or more, not {self.smoothing}")
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore the hidden pixels of several pictures, by one product per shape of hole."""
+        return predict_rectangles(observations, self.margin, self._operator, self._fill, clip=True)
 
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with holes of one shape by one matrix product."""
-        return fill_rectangles(observations, self.margin, self._operator, self._fill, clip=True)
-
-    def _operator(self, height: int, width: int) -> Floats:
+    def _operator(self, height: int, width: int) -> Folded:
         return _spline_matrix(height, width, self.margin, self.smoothing)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
@@ -86,11 +81,11 @@ class ThinPlate(Method):
 
 
 @lru_cache(maxsize=128)
-def _spline_matrix(height: int, width: int, margin: int, smoothing: float) -> Floats:
+def _spline_matrix(height: int, width: int, margin: int, smoothing: float) -> Folded:
     """Matrix from the frame around a rectangle to its pixels: the spline of every unit vector."""
     mask = np.pad(np.ones((height, width), bool), margin)
     points = np.argwhere(~mask)
-    return _spline(points, np.eye(len(points)), np.argwhere(mask), smoothing)
+    return folded(_spline(points, np.eye(len(points)), np.argwhere(mask), smoothing))
 
 
 def _spline(

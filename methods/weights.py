@@ -4,7 +4,7 @@ import hashlib
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from inpaintbench.datasets.files import written_whole
 from inpaintbench.methods.method import Method
 
 SHIPPED = Path(__file__).parent / "trained"
+
+
+class WeightsFile(NamedTuple):
+    """A weights file as it is now: what is remembered of it is forgotten when it is replaced."""
+
+    path: Path
+    modified: int = 0  # in nanoseconds
+    inode: int = 0
 
 
 class WeightedMethod(Method):
@@ -36,6 +44,16 @@ class WeightedMethod(Method):
     def weights_path(self) -> Path:
         """The weights file that is used."""
         return Path(self.weights or SHIPPED / f"{self.weights_name}.safetensors")
+
+    @property
+    def weights_file(self) -> WeightsFile:
+        """The same with its state, by which caches know it."""
+        path = self.weights_path
+        try:
+            state = path.stat()
+        except OSError:
+            return WeightsFile(path)  # who reads it says what is wrong
+        return WeightsFile(path, state.st_mtime_ns, state.st_ino)
 
     def weights_sha256(self) -> str:
         """Hash of the weights, which is checked against their card.
@@ -103,7 +121,7 @@ def read_weights(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def loaded_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+def loaded_arrays(file: WeightsFile, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
     """Read named arrays as float64; kept for the next call.
 
     Raises
@@ -114,6 +132,7 @@ def loaded_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.fl
     import safetensors.numpy
     from safetensors import SafetensorError
 
+    path = file.path
     data = read_weights(path)
     try:
         arrays = safetensors.numpy.load(data)

@@ -53,6 +53,14 @@ BROKEN = {
     "random": (broken(lambda self, o: Good().restore(o) * os.urandom(1)[0]), "deterministic"),
     "peeks": (broken(lambda self, o: np.full(o.image.shape, o.image.mean())), "hidden pixels"),
     "batch": (broken(restore_batch=lambda self, os: [o.image for o in os]), "restore_batch equal"),
+    "predictions": (
+        broken(predict_batch=lambda self, os: [o.image[o.mask] for o in os]),
+        "predict_batch equal",
+    ),
+    "prediction shape": (
+        broken(predict_batch=lambda self, os: self.restore_batch(os)),
+        "picture[mask] from predict_batch",
+    ),
     "colour": (broken(lambda self, o: np.full(o.mask.shape, 9.0)), "return shape"),
     "raises": (broken(lambda self, o: 1 / 0), "ZeroDivisionError"),
 }

@@ -317,3 +317,26 @@ def test_damaged_or_missing_weights_are_input_errors(tmp_path, observation):
 def test_wrong_parameters_are_refused(setting):
     with pytest.raises(InputError, match="must be"):
         parse_method(f"gaussian-mixture:{setting}")
+
+
+CHANGES = {
+    "gaussian": lambda arrays: {"variogram": np.abs(arrays["variogram"]) ** 0.5},
+    "pca": lambda arrays: arrays | {"noise": arrays["noise"] * 100},
+    "gaussian-mixture": lambda arrays: arrays | {"scales": arrays["scales"] * 50},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_weights_that_are_replaced_take_effect_at_once(name, observation, tmp_path):
+    arrays = safetensors.numpy.load((SHIPPED / f"{name}.safetensors").read_bytes())
+    answers = []
+    for content, file in (
+        (arrays, "a"),
+        (CHANGES[name](arrays), "a"),
+        (CHANGES[name](arrays), "b"),
+    ):
+        path = tmp_path / f"{file}.safetensors"
+        write_weights(safetensors.numpy.save(content), path, {})
+        answers.append(parse_method(f"{name}:weights={path}").restore(observation))
+    assert np.array_equal(answers[1], answers[2])
+    assert np.abs(answers[0] - answers[1]).max() > 0.1

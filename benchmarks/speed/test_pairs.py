@@ -57,6 +57,18 @@ def harmonic(observation: Observation) -> Array:
     return image
 
 
+def harmonic_whole(observation: Observation) -> Array:
+    """Solve the same with the whole picture's Laplacian, as one would write it down."""
+    image, hidden = observation.image.astype(np.float64), observation.mask.ravel()
+    lines = [
+        sparse.diags_array([1.0, -2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n)) for n in image.shape
+    ]
+    rows = sparse.kronsum(lines[1], lines[0], format="csr")[hidden]
+    known = image.ravel()[~hidden]
+    image[observation.mask] = spsolve(rows[:, hidden], -rows[:, ~hidden] @ known)
+    return image
+
+
 def gaussian(observation: Observation) -> Array:
     """Solve the kriging equations of one hole with numpy."""
     variogram = parse_method("gaussian").fitted()["variogram"]  # type: ignore[attr-defined]
@@ -89,10 +101,14 @@ def thin_plate(observation: Observation) -> Array:
 
 # Method, the rival's name, the rival on one observation, and how many crops the rival gets: its
 # time a crop does not depend on their number.
+# `harmonic` has two: the solve as most would write it, and one that takes care to look at the hole
+# alone. 200 times the first is reached with room; of the second it is 80 or so, since looking at
+# every pixel of every mask, and fetching pictures from memory, takes half of our time.
 SAME_ANSWER = [
     ("telea", "cv2.inpaint", telea, BATCH),
     ("navier-stokes:radius=1", "cv2.inpaint", navier_stokes, BATCH),
-    ("harmonic", "scipy spsolve each", harmonic, 100),
+    ("harmonic", "scipy spsolve each, over the whole picture", harmonic_whole, 100),
+    ("harmonic", "scipy spsolve each, over the hole", harmonic, 100),
     ("biharmonic", "skimage inpaint_biharmonic", biharmonic, 100),
     ("thin-plate", "scipy RBFInterpolator each", thin_plate, 100),
     ("gaussian", "numpy solve each", gaussian, 5),
@@ -131,13 +147,13 @@ class TestSameAnswer:
     ) -> None:
         made = parse_method(method)
         observations = [case.observation for case in cases]
-        restored = made.restore_batch(observations)
-        for observation, picture in zip(observations[:count], restored, strict=False):
+        predictions = made.predict_batch(observations)
+        for observation, prediction in zip(observations[:count], predictions, strict=False):
             np.testing.assert_allclose(
-                picture[observation.mask], call(observation)[observation.mask], atol=255e-6
+                prediction, call(observation)[observation.mask], rtol=0, atol=255e-6
             )
-        pair = f"{method}, batch of {BATCH}"
-        timed(benchmark, pair, "ours", BATCH, lambda: made.restore_batch(observations))
+        pair = f"{method}, batch of {BATCH} / {rival}"
+        timed(benchmark, pair, "ours", BATCH, lambda: made.predict_batch(observations))
 
     def test_rival(
         self,
@@ -149,7 +165,7 @@ class TestSameAnswer:
         count: int,
     ) -> None:
         observations = [case.observation for case in cases[:count]]
-        pair = f"{method}, batch of {BATCH}"
+        pair = f"{method}, batch of {BATCH} / {rival}"
         timed(benchmark, pair, rival, count, lambda: [call(o) for o in observations])
 
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.weights import read_card, read_weights, write_weights
+from inpaintbench.methods.weights import WeightsFile, read_weights, write_weights
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.network_method import NetworkMethod
@@ -47,16 +47,13 @@ def load_weights(network: nn.Module, path: Path, grown: bool = False) -> None:
 
 def loaded(method: "NetworkMethod", device: str) -> nn.Module:
     """Give a method's network with its weights, ready to restore; kept for the next call."""
-    weights = method.weights_path
-    return _loaded(type(method), method.params_json, str(read_card(weights)["sha256"]), device)
+    return _loaded(type(method), method.params_json, method.weights_file, device)
 
 
 @lru_cache(maxsize=8)
-def _loaded(kind: "type[NetworkMethod]", params: str, _sha256: str, device: str) -> nn.Module:
-    """Load a network; the hash is there so that weights that were replaced are loaded anew."""
-    method = kind(**json.loads(params))
-    network = method.build()
-    load_weights(network, method.weights_path)
+def _loaded(kind: "type[NetworkMethod]", params: str, file: WeightsFile, device: str) -> nn.Module:
+    network = kind(**json.loads(params)).build()
+    load_weights(network, file.path)
     network.requires_grad_(False)
     return channels_last(network.eval().to(device))
 
