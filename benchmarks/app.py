@@ -175,7 +175,7 @@ def score(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="cnn, cnn:size=small, gaussian, ...")],
+    network: Annotated[str, typer.Argument(help="cnn, cnn:size=small, gaussian, ensemble, ...")],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
@@ -202,10 +202,12 @@ def train(
     """Train a network, or fit a statistical method, on photographs: weights and a model card.
 
     A network also leaves its settings, loss curve, sample restorations, TensorBoard log and
-    checkpoints. A fitted method takes images, seed and out alone, and as long as it takes.
+    checkpoints. A fitted method takes images, seed and out alone, and as long as it takes; so does
+    the ensemble, which is fitted after its members, on the photographs that they did not see.
     """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
+    from inpaintbench.methods.ensemble import Ensemble
     from inpaintbench.methods.fitted import FittedMethod, fit_method
     from inpaintbench.methods.networks.network_method import NetworkMethod
 
@@ -213,6 +215,11 @@ def train(
     if isinstance(method, FittedMethod):
         name, folder = method.name, out or Path("training") / method.name
         card = fit_method(type(method), images, folder, seed)
+    elif isinstance(method, Ensemble):
+        from inpaintbench.methods.stacking import fit_ensemble
+
+        name, folder = method.name, out or Path("training") / method.name
+        card = fit_ensemble(images, folder, seed)
     elif isinstance(method, NetworkMethod):
         from inpaintbench.methods.networks.training import Settings
         from inpaintbench.methods.networks.training import train as train_network

@@ -74,10 +74,31 @@ def fit_method(
     arrays = {name: np.ascontiguousarray(a) for name, a in method.fit(training, seed).items()}
     seconds = time.monotonic() - start
     path = folder / f"{method.name}.safetensors"
-    card: dict[str, Any] = {
-        "method": method.name,
+    card = described_fit(method.name, images, (training, validation), arrays, seconds, seed)
+    data = safetensors.numpy.save(arrays)
+    write_weights(data, path, card)  # so that it can be validated as it will be used
+    observations, truths = draw_observations(validation, seed)
+    score = _challenge_mse(method(weights=str(path)), observations, truths)
+    card["validation_mse"] = round(score, 1)
+    card["validation"] = "challenge MSE of one crop of each held-out photograph"
+    write_weights(data, path, card)
+    return card
+
+
+def described_fit(
+    name: str,
+    images: Sequence[str],
+    split: tuple[list[Array], list[Array]],
+    arrays: dict[str, NDArray[Any]],
+    seconds: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Begin a model card: what was fitted, when, how and on which photographs."""
+    training, validation = split
+    return {
+        "method": name,
         "made": datetime.now(UTC).date().isoformat(),
-        "command": _command(method.name, images, seed),
+        "command": _command(name, images, seed),
         "numbers": int(sum(array.size for array in arrays.values())),
         "photographs": [Path(name).name for name in images],
         "photographs_fitted_on": len(training),
@@ -87,14 +108,6 @@ def fit_method(
         "seed": seed,
         "numpy": np.__version__,
     }
-    data = safetensors.numpy.save(arrays)
-    write_weights(data, path, card)  # so that it can be validated as it will be used
-    observations, truths = draw_observations(validation, seed)
-    score = _challenge_mse(method(weights=str(path)), observations, truths)
-    card["validation_mse"] = round(score, 1)
-    card["validation"] = "challenge MSE of one crop of each held-out photograph"
-    write_weights(data, path, card)
-    return card
 
 
 def _command(name: str, images: Sequence[str], seed: int) -> str:
