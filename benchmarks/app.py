@@ -1,5 +1,6 @@
 """The command line; every command is a few lines that call the room which does the work."""
 
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -125,7 +126,9 @@ def compare(
 def submit(
     testset: Annotated[Path, typer.Argument(help="The challenge's test set, a pickle.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The predictions to write.")],
-    method: Annotated[str, typer.Option(help="A method, or best: the run's winner.")] = "best",
+    method: Annotated[
+        str, typer.Option(help="A method, or best: the run's winner; without a run, the usual one.")
+    ] = "best",
     run: Annotated[
         Path | None, typer.Option(help="The run to choose from; default: the last in runs/.")
     ] = None,
@@ -133,27 +136,40 @@ def submit(
     timeout: Timeout = 60.0,
 ) -> None:
     """Restore a test set and write the submission file."""
-    from inpaintbench.benchmarks.submit import best_method, expectation, write_submission
+    from inpaintbench.benchmarks.submit import (
+        RECOMMENDED,
+        best_method,
+        expectation,
+        write_submission,
+    )
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
     from inpaintbench.reports.tables import last_run
 
+    folder = run or last_run(RUNS)
     try:
-        chosen_from = load_run(run or last_run(RUNS))
+        chosen_from = load_run(folder) if folder else None
     except InputError:
         if run or method == "best":
             raise
-        chosen_from = None
-    if chosen_from and method == "best":
+        chosen_from = None  # a damaged run need not keep anyone from submitting
+    if method == "best" and chosen_from:
         method = best_method(chosen_from)
         print(f"method: {method}, the winner of {chosen_from.path}")
+    elif method == "best":
+        method = RECOMMENDED
+        print(f"method: {method}, which is recommended: no run in {RUNS} says better")
     made = parse_method(method)
     if chosen_from:
         print(expectation(chosen_from, made.label))
     with _progress(_console(), {made.label: None}) as advance:
-        count = write_submission(
+        count, expected_mse = write_submission(
             testset, output, made, jobs, timeout, lambda n: advance(made.label, n)
+        )
+    if not math.isnan(expected_mse):
+        print(
+            f"{made.label} itself expects a challenge MSE of {expected_mse:.1f} on these pictures"
         )
     print(f"wrote {output}: {count} predictions; read back, and scored against itself: 0.0")
 

@@ -242,6 +242,20 @@ def check_predictions(method: type[Method]) -> None:
         _need(bool(far <= CLOSE), "make predict_batch equal to restore in the hidden pixels")
 
 
+def check_expected_errors(method: type[Method]) -> None:
+    """The errors that a method expects, if it can tell, are one of 0 or more per hidden pixel."""
+    several = [_observation(), _observation(70, 93, colour=True), _observation(80, 71, deep=True)]
+    errors = method().expected_errors(several)
+    if errors is None:
+        return
+    _need(len(errors) == len(several), "return one array per observation from expected_errors")
+    for observation, error in zip(several, errors, strict=True):
+        shape = observation.image[observation.mask].shape
+        _need(error.shape == shape, f"return {shape}, as image[mask], from expected_errors")
+        _need(not (error < 0).any(), "return squared errors, or NaN, from expected_errors")
+        _need(not np.isinf(error).any(), "return finite errors, or NaN, from expected_errors")
+
+
 # What is done to a picture, and to its restoration in turn. Values stay in 0..255 and whole.
 SYMMETRIES: dict[str, Callable[[Array], Array]] = {
     "shift": lambda pixels: pixels + 70,

@@ -48,6 +48,7 @@ class Outcome:
     message: str = ""
     restored: Any = None
     seconds: float = float("nan")
+    expected_mse: float = float("nan")  # what the method itself expects
 
 
 def run_suite(
@@ -246,7 +247,7 @@ def _blocks(photographs: Sequence[str], apart: bool) -> list[slice]:
 def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
     """Wait for a block; a failure is the same outcome for each of its cases."""
     try:
-        restored, seconds = future.result()
+        restored, expected, seconds = future.result()
     except FutureTimeout:
         outcome = Outcome("timeout", "took longer than --timeout allows")
     except ProcessExpired as error:
@@ -257,7 +258,10 @@ def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
         message = str(error).strip().splitlines() or [type(error).__name__]
         outcome = Outcome("error", message[0])
     else:
-        return [Outcome("ok", "", picture, seconds / count) for picture in restored]
+        return [
+            Outcome("ok", "", picture, seconds / count, mse)
+            for picture, mse in zip(restored, expected, strict=True)
+        ]
     return [outcome] * count
 
 
@@ -283,6 +287,7 @@ def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str
         "message": message,
         **{column: scores.get(column, float("nan")) for column in columns},
         "seconds": outcome.seconds,  # on average over its block
+        "expected_mse": outcome.expected_mse,
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,18 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
+
+RECOMMENDED = "cnn"  # what to submit where no run of one's own says better
+
+
+class Submission(NamedTuple):
+    """What was written: how many predictions, and the challenge MSE that the method expects.
+
+    The latter is NaN if the method cannot tell.
+    """
+
+    predictions: int
+    expected_mse: float
 
 
 def best_method(run: Run) -> str:
@@ -58,13 +71,13 @@ def write_submission(
     jobs: int,
     timeout: float,
     progress: Callable[[int], None],
-) -> int:
+) -> Submission:
     """Restore a test set and write the predictions; nothing is written unless all succeed.
 
     Returns
     -------
-    int
-        The number of predictions, after reading the file back and scoring it against itself.
+    Submission
+        After reading the file back and scoring it against itself.
 
     Raises
     ------
@@ -74,7 +87,7 @@ def write_submission(
     observations = read_testset(testset)
     make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
-    restored = []
+    restored, expected = [], []
     pictures = [str(index) for index in range(len(observations))]  # each a photograph of its own
     with worker_pool(jobs) as pool:
         for _, first, outcomes in restore_all(pool, [method], observations, pictures, timeout):
@@ -86,9 +99,10 @@ def write_submission(
                     restored.append(finish(outcome.restored, observations[index])[0])
                 except InvalidRestoration as error:
                     raise InputError(f"{method.label}, index {index}: {error}") from error
+                expected.append(outcome.expected_mse)
             progress(len(outcomes))
     predictions = predictions_from(restored, observations)
     write_predictions(output, predictions)
     if score(read_predictions(output), predictions) != 0:
         raise RuntimeError(f"{output} does not hold what was written to it")
-    return len(predictions)
+    return Submission(len(predictions), float(np.mean(expected)))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
+import numpy as np
 from pebble import ProcessPool
 
 from inpaintbench.datasets.cases import Observation
@@ -82,10 +83,19 @@ def _guarded(label: str) -> Iterator[None]:
 
 def restore_block(
     method: Method, observations: Sequence[Observation], others: Sequence[Observation]
-) -> tuple[list[Any], float]:
-    """Restore a block of cases: what the method returned for each, and the seconds it took.
+) -> tuple[list[Any], list[float], float]:
+    """Restore a block of cases.
 
     A method that looks around gets the others first; any other method gets none.
+
+    Returns
+    -------
+    restored : list
+        What the method returned for each.
+    expected : list of float
+        The mean squared error that the method itself expects of each; NaN where it cannot tell.
+    seconds : float
+        What restoring took; saying what to expect is not counted.
     """
     with _guarded(method.label):
         start = time.perf_counter()
@@ -93,9 +103,27 @@ def restore_block(
             method.look_around(others)
         restored = list(method.restore_batch(observations))
         seconds = time.perf_counter() - start
+        expected = expected_mse(method, observations)
     if len(restored) != len(observations):
         raise MethodFailed(f"restore_batch returned {len(restored)} of {len(observations)}")
-    return restored, seconds
+    return restored, expected, seconds
+
+
+def expected_mse(method: Method, observations: Sequence[Observation]) -> list[float]:
+    """Average the squared errors that a method expects over each case's hidden pixels.
+
+    NaN where it cannot tell, if only of one of them. A method that never can is not asked: the
+    others may need a second pass for it.
+    """
+    unknown = [float("nan")] * len(observations)
+    if type(method).expected_errors is Method.expected_errors:
+        return unknown
+    errors = method.expected_errors(observations)
+    if errors is None:
+        return unknown
+    if len(errors) != len(observations):
+        raise ValueError(f"expected_errors returned {len(errors)} of {len(observations)}")
+    return [float(np.mean(error)) if error.size else float("nan") for error in errors]
 
 
 def time_method(

@@ -74,9 +74,8 @@ class Ensemble(WeightedMethod):
         means = [np.zeros((o.mask.sum(), *o.image.shape[2:])) for o in observations]
         for number, member in enumerate(members):
             asked = [k for k, share in enumerate(shares) if share[:, number].any()]
-            for k, answer in zip(
-                asked, member.predict_batch([observations[k] for k in asked]), strict=True
-            ):
+            answers = member.predict_batch([observations[k] for k in asked]) if asked else []
+            for k, answer in zip(asked, answers, strict=True):
                 means[k] += (answer.T * shares[k][:, number]).T  # of every channel alike
         return list(means)
 

@@ -68,6 +68,7 @@ def write_report(run: Run) -> Path:
         "ceilings": run.ceilings(),
         "by-hole-size": run.by_hole_size().reset_index(),
         "by-content": run.by_content().reset_index(),
+        "calibration": run.calibration(),
         "differences": run.differences() if run.mse.shape[1] > 1 else pd.DataFrame(),
         "failures": run.failures(),
     }
@@ -189,6 +190,8 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         altered={label: f"{levels:.0f}" for label, levels in run.altered_known().items()},
         plot=_quality_against_time(tables["leaderboard"]),
         growth=_growth(run),
+        calibration=_calibration(tables["calibration"]),
+        expectations=expectations(tables["calibration"]),
         gallery=gallery(run),
         error_range=ERROR_RANGE,
         environment=run.environment,
@@ -295,6 +298,59 @@ def _growth(run: Run) -> str:
         template="plotly_white",
         height=max(480, 90 + 26 * len(labels)),
         margin={"l": 60, "r": 20, "t": 20},
+    )
+    return _figure_html(figure)
+
+
+def expectations(calibration: pd.DataFrame) -> list[str]:
+    """Say for each method what it expected over all cases, and what it made of them."""
+    texts = []
+    for label, groups in calibration.groupby("method", sort=False):
+        expected, mse = (
+            np.average(groups[column], weights=groups["cases"]) for column in ("expected", "mse")
+        )
+        texts.append(f"{label} expected a challenge MSE of {expected:.1f} and had {mse:.1f}")
+    return texts
+
+
+def _calibration(table: pd.DataFrame) -> str:
+    """Draw the errors that methods made against those that they expected; "" if none could."""
+    import plotly.graph_objects as go
+
+    if table.empty:
+        return ""
+    figure = go.Figure()
+    least = max(table[["expected", "mse"]].to_numpy().min(), 0.1)
+    ends = [least / 1.5, table[["expected", "mse"]].to_numpy().max() * 1.5]
+    figure.add_scatter(
+        x=ends,
+        y=ends,
+        mode="lines",
+        line={"color": "#999999", "dash": "dot", "width": 1},
+        name="as expected",
+        hoverinfo="skip",
+    )
+    for label, groups in table.groupby("method", sort=False):
+        figure.add_scatter(
+            x=groups["expected"],
+            y=groups["mse"],
+            error_y={
+                "array": (groups["high"] - groups["mse"]).fillna(0),
+                "arrayminus": (groups["mse"] - groups["low"]).fillna(0),
+                "thickness": 1,
+            },
+            mode="lines+markers",
+            name=html.escape(str(label)),
+            hovertemplate="expected %{x:.1f}, had %{y:.1f}<extra></extra>",
+        )
+    axis = {"type": "log", "tickvals": TICKS}
+    figure.update_layout(
+        xaxis=axis | {"title": "MSE that the method expected"},
+        yaxis=axis | {"title": "MSE that it had"},
+        template="plotly_white",
+        height=480,
+        margin={"l": 60, "r": 20, "t": 20, "b": 50},
+        legend={"orientation": "h", "y": 1.08},
     )
     return _figure_html(figure)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.reports.intervals import intervals
 
+GROUPS = 10  # of cases, by the error that a method expects
 HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
 
 
@@ -138,6 +139,30 @@ class Run:
         table["distinguishable"] = (table["low"] > 0) | (table["high"] < 0)
         return table
 
+    def calibration(self) -> pd.DataFrame:
+        """Compare the errors that methods expected of themselves with those that they made.
+
+        The cases of every method that can tell are put into ten groups of one size, from the least
+        expected MSE to the greatest. Columns: `method` (best first), `cases`, and means over the
+        group of `expected` and `mse`, the latter with its 95 % interval `low`, `high`.
+        """
+        columns = ["method", "cases", "expected", "mse", "low", "high"]
+        if "expected_mse" not in self.scores:  # a run of an earlier version
+            return pd.DataFrame(columns=columns)
+        photographs = pd.Series(self.photographs, self.cases["case_id"])
+        known = self.scores.dropna(subset=["expected_mse", "mse"])
+        rows = []
+        for label in self.leaderboard()["method"]:
+            part = known[known["label"] == label].sort_values("expected_mse", kind="stable")
+            sizes = np.array_split(np.arange(len(part)), min(GROUPS, len(part)) or 1)
+            for group in (part.iloc[places] for places in sizes if len(places)):
+                low, high = intervals(
+                    group[["mse"]].to_numpy(), photographs[group["case_id"]].to_numpy()
+                )
+                means = (group["expected_mse"].mean(), group["mse"].mean())
+                rows.append((label, len(group), *means, low[0], high[0]))
+        return pd.DataFrame(rows, columns=columns)
+
     def failures(self) -> pd.DataFrame:
         """Count the cases without a score by method, status and message."""
         failed = self.scores[self.scores["status"] != "ok"]
@@ -195,21 +220,13 @@ def load_run(path: str | Path) -> Run:
     return Run(path, cases, scores, timings, environment)
 
 
-def last_run(folder: str | Path) -> Path:
-    """Find the run in a folder of runs that was finished last.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+def last_run(folder: str | Path) -> Path | None:
+    """Find the run in a folder of runs that was finished last, if there is one."""
     found = {
         json.loads(file.read_text())["finished"]: file.parent
         for file in sorted(Path(folder).glob("*/environment.json"))
     }
-    if not found:
-        raise InputError(f"no finished run in {folder}; start one with: inpaintbench run")
-    return found[max(found)]
+    return found[max(found)] if found else None
 
 
 def compare(old: Run, new: Run) -> pd.DataFrame:

@@ -102,3 +102,33 @@ class LooksAround(Method):
         others = getattr(self, "others", [])
         assert observation.image[0, 0] not in others, "shown its own photograph"
         return np.full(observation.image.shape, float(len(others)))
+
+
+class Hopeful(Method):
+    """Fills in mid-grey, and expects to be off by 10 everywhere, or as `way` says."""
+
+    name = "hopeful"
+    family = "test"
+    way: str = "good"
+
+    def restore(self, observation):
+        image = observation.image.astype(float)
+        image[observation.mask] = 128
+        return image
+
+    def expected_errors(self, observations):
+        assert all(not o.image[o.mask].any() for o in observations)
+        errors = [np.full(o.image[o.mask].shape, 100.0) for o in observations]
+        match self.way:
+            case "raise":
+                raise RuntimeError("on purpose")
+            case "short":
+                return errors[1:]
+            case "none":
+                return None
+            case "unknown":
+                for error in errors:
+                    error[0] = np.nan
+            case "growing":
+                return [np.arange(error.size) for error in errors]
+        return errors

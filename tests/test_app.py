@@ -14,7 +14,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.datasets import make_crop
+from inpaintbench.datasets.challenge import read_testset
+from inpaintbench.methods import parse_method
 
 
 def run(*arguments, cwd):
@@ -95,6 +98,29 @@ def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
     ):
         known = image.astype(float).sum() / (image.size - size[0] * size[1])
         assert np.array_equal(prediction, np.full(size, np.rint(known), np.uint8))
+
+
+def test_without_a_run_the_recommended_method_is_submitted_and_says_what_it_expects(
+    challenge, tmp_path
+):
+    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    told = made.stdout.splitlines()
+    assert told[0] == f"method: {RECOMMENDED}, which is recommended: no run in runs says better"
+    observations = read_testset(challenge / "testset.pkl")
+    errors = parse_method(RECOMMENDED).expected_errors(observations)
+    mean = np.mean([error.mean() for error in errors])  # the challenge MSE that it expects
+    (text,) = [line for line in told if "itself expects" in line]
+    assert text.startswith(f"{RECOMMENDED} itself expects a challenge MSE of ")
+    assert float(text.split(" MSE of ")[1].split()[0]) == pytest.approx(mean, rel=1e-2)
+    predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
+    assert len(predictions) == 30
+
+
+def test_a_method_that_cannot_tell_states_no_expectation_of_its_own(challenge, tmp_path):
+    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "itself expects" not in made.stdout
 
 
 def test_compare_exits_with_1_where_a_method_got_worse(tmp_path):
@@ -211,7 +237,10 @@ MISTAKES = {
         lambda f: ("submit", "no.pkl", "-o", "out.pkl", "--method", "oracle"),
         "knows the truth",
     ),
-    "no run": (lambda f: ("submit", "no.pkl", "-o", "out.pkl"), "no finished run in runs"),
+    "no such run": (
+        lambda f: ("submit", "no.pkl", "-o", "out.pkl", "--run", "nowhere"),
+        "nowhere holds no finished run",
+    ),
     "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
     "wrong shape": (lambda f: bad_predictions(f, [UINT8, UINT8[:3]]), "index 1: .*shape"),
     "wrong number": (lambda f: bad_predictions(f, [UINT8]), "1 predictions for 2 targets"),

@@ -61,6 +61,18 @@ BROKEN = {
         broken(predict_batch=lambda self, os: self.restore_batch(os)),
         "picture[mask] from predict_batch",
     ),
+    "expected errors": (
+        broken(expected_errors=lambda self, os: [o.image[o.mask][1:] for o in os]),
+        "from expected_errors",
+    ),
+    "expected sign": (
+        broken(expected_errors=lambda self, os: [o.image[o.mask] - 1.0 for o in os]),
+        "return squared errors",
+    ),
+    "expected number": (
+        broken(expected_errors=lambda self, os: []),
+        "one array per observation from expected_errors",
+    ),
     "colour": (broken(lambda self, o: np.full(o.mask.shape, 9.0)), "return shape"),
     "raises": (broken(lambda self, o: 1 / 0), "ZeroDivisionError"),
 }

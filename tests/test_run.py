@@ -123,6 +123,33 @@ def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):
     assert load_run(tmp_path / "run").leaderboard()["ms"].isna().all()
 
 
+def test_what_a_method_expects_of_itself_is_stored(tmp_path):
+    ways = ("good", "growing", "unknown", "none", "raise", "short")
+    methods = [*(plugins.Hopeful(way=way) for way in ways), parse_method("mean")]
+    scores, _ = carried_out(tmp_path / "run", methods, suite=small(8))
+    cases = pd.read_parquet(tmp_path / "run" / "cases.parquet").set_index("case_id")
+    hidden = cases["hidden_height"] * cases["hidden_width"]
+    by_label = {label: part.set_index("case_id") for label, part in scores.groupby("label")}
+    assert (by_label["hopeful"]["expected_mse"] == 100).all()
+    growing = by_label["hopeful:way=growing"]["expected_mse"]
+    assert (growing == (hidden - 1) / 2).all()  # the mean of 0, 1, ...
+    for label in ("mean", "hopeful:way=unknown", "hopeful:way=none"):
+        assert by_label[label]["expected_mse"].isna().all()
+        assert (by_label[label]["status"] == "ok").all()
+    for way, words in (("raise", "RuntimeError: on purpose"), ("short", "0 of 1")):
+        failed = by_label[f"hopeful:way={way}"]
+        assert (failed["status"] == "error").all()
+        assert failed["message"].str.contains(words).all()
+
+
+def test_networks_store_what_they_expect_if_they_learned_to(tmp_path):
+    methods = [parse_method("cnn:symmetries=no"), parse_method("course-cnn:symmetries=no")]
+    scores, _ = carried_out(tmp_path / "run", methods, suite=small(8))
+    expected = scores.groupby("method")["expected_mse"]
+    assert (expected.get_group("cnn") > 0).all()
+    assert expected.get_group("course-cnn").isna().all()
+
+
 def test_a_run_has_the_fixed_files_and_columns(tmp_path):
     folder = tmp_path / "run"
     scores, warnings = carried_out(folder, [parse_method("telea:radius=2")])

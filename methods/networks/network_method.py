@@ -56,7 +56,7 @@ class NetworkMethod(WeightedMethod):
     def expected_errors(self, observations: Sequence[Observation]) -> list[Array] | None:
         """Expect a squared error for every hidden pixel, if the network learned to."""
         errors = [error for _, error in self._restored(observations)]
-        return None if any(np.isnan(error).all() for error in errors) else errors
+        return None if all(np.isnan(error).all() for error in errors) else errors
 
     def _restored(self, observations: Sequence[Observation]) -> Iterator[tuple[Array, Array]]:
         """Restore, few pictures at a time so that few windows are held: pictures and errors."""
