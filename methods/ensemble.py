@@ -19,7 +19,7 @@ ARRAYS = ("areas", "weights")
 
 
 class Ensemble(WeightedMethod):
-    """A convex combination of cnn, fsr:quality=true, gaussian-mixture and non-local-mean.
+    """A convex combination of cnn and fsr:quality=true.
 
     Methods err in different ways, so that a mean of them errs less than each. The weights are those
     of least squared error on held-out photographs among all that are not negative and add up to 1
