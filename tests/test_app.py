@@ -100,21 +100,29 @@ def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
         assert np.array_equal(prediction, np.full(size, np.rint(known), np.uint8))
 
 
-def test_without_a_run_the_recommended_method_is_submitted_and_says_what_it_expects(
-    challenge, tmp_path
-):
+def test_without_a_run_the_recommended_method_is_submitted(challenge, tmp_path):
     made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     told = made.stdout.splitlines()
     assert told[0] == f"method: {RECOMMENDED}, which is recommended: no run in runs says better"
-    observations = read_testset(challenge / "testset.pkl")
-    errors = parse_method(RECOMMENDED).expected_errors(observations)
-    mean = np.mean([error.mean() for error in errors])  # the challenge MSE that it expects
-    (text,) = [line for line in told if "itself expects" in line]
-    assert text.startswith(f"{RECOMMENDED} itself expects a challenge MSE of ")
-    assert float(text.split(" MSE of ")[1].split()[0]) == pytest.approx(mean, rel=1e-2)
     predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
-    assert len(predictions) == 30
+    observations = read_testset(challenge / "testset.pkl")
+    for prediction, o in zip(predictions, observations, strict=True):
+        assert prediction.shape == o.image[o.hidden_box].shape
+    by_hand = parse_method(RECOMMENDED).restore(observations[0])[observations[0].hidden_box]
+    assert np.abs(predictions[0] - by_hand).max() < 1
+
+
+def test_a_submission_says_what_the_method_itself_expects(challenge, tmp_path):
+    command = ("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "cnn:symmetries=no")
+    made = run(*command, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    (text,) = [line for line in made.stdout.splitlines() if "itself expects" in line]
+    assert text.startswith("cnn:symmetries=False itself expects a challenge MSE of ")
+    observations = read_testset(challenge / "testset.pkl")
+    errors = parse_method("cnn:symmetries=no").expected_errors(observations)
+    mean = np.mean([error.mean() for error in errors])
+    assert float(text.split(" MSE of ")[1].split()[0]) == pytest.approx(mean, rel=1e-2)
 
 
 def test_a_method_that_cannot_tell_states_no_expectation_of_its_own(challenge, tmp_path):

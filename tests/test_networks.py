@@ -158,3 +158,19 @@ def test_the_loss_is_the_challenge_mse():
         torch.tensor(a[:, None], dtype=torch.float64) for a in (restored / 255, truth / 255, mask)
     )
     np.testing.assert_allclose(challenge_loss(*tensors).numpy(), expected)
+
+
+def test_what_a_network_expects_is_of_hidden_pixels_and_unknown_where_it_has_no_window(
+    observation,
+):
+    too_large = observe(data.camera()[:100, :110], (slice(20, 80), slice(20, 90)))
+    colour = observe(data.astronaut()[:70, 100:193], (slice(30, 41), slice(40, 57)))
+    cnn, course = (parse_method(f"{name}:symmetries=no") for name in ("cnn", "course-cnn"))
+    errors = cnn.expected_errors([observation, too_large, colour])
+    for error, seen in zip(errors, (observation, too_large, colour), strict=True):
+        assert error.shape == seen.image[seen.mask].shape
+    assert (errors[0] > 0).all()
+    assert np.isnan(errors[1]).all()
+    (alone,) = cnn.expected_errors([colour])
+    np.testing.assert_allclose(errors[2], alone, rtol=1e-3)
+    assert course.expected_errors([observation, colour]) is None

@@ -86,7 +86,8 @@ class NetworkMethod(WeightedMethod):
                 if doubt:
                     windows.paste(errors[number][channel], mask, window, np.exp(doubt[0]))
         for observation, planes, doubts in zip(observations, filled, errors, strict=True):
-            yield _picture(planes, observation), np.moveaxis(doubts, 0, -1)[observation.mask]
+            errors_of_it = np.moveaxis(doubts, 0, -1).reshape(observation.image.shape)
+            yield _picture(planes, observation), errors_of_it[observation.mask]
 
     def _predict(self, cuts: Sequence[windows.Window]) -> NDArray[np.float64]:
         """Restore windows of 0..1: `(N, 1 or 2, SIDE, SIDE)`, as `WindowNetwork.forward` gives."""
