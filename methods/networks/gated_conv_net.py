@@ -4,7 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
+from inpaintbench.methods.networks.window_network import (
+    CONTRAST,
+    WindowNetwork,
+    blanked,
+    he_normal,
+)
 
 
 class GatedConvolution(nn.Module):
@@ -56,6 +61,8 @@ class GatedConvNet(WindowNetwork):
             GatedConvolution(48, 24),
         )
         self.head = nn.Conv2d(24, 1, 3, padding=1)
+        he_normal(self)
+        nn.init.zeros_(self.head.weight)  # starts as the mean
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows; the fill is not used."""

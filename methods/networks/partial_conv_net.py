@@ -67,11 +67,12 @@ class PartialConvNet(WindowNetwork):
             PartialConvolution(b, w, k, stride=2)
             for b, w, k in zip(before, WIDTHS, KERNELS, strict=True)
         )
-        self.decoder = nn.ModuleList(
-            PartialConvolution(w + b, max(b, 1), 3)
-            for b, w in zip(before[::-1], WIDTHS[::-1], strict=True)
-        )
+        decoder = [
+            PartialConvolution(w + b, b, 3) for b, w in zip(before[::-1], WIDTHS[::-1], strict=True)
+        ]
+        self.decoder = nn.ModuleList(decoder)
         he_normal(self)
+        nn.init.zeros_(decoder[-1].convolution.weight)  # starts as the mean
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows; the fill is not used."""
