@@ -62,8 +62,8 @@ class ChannelWise(nn.Module):
 class ContextEncoderNet(WindowNetwork):
     """Encoder, channel-wise fully connected layer and decoder (Pathak et al. 2016).
 
-    Trained as published for squared error (0.999) and against a discriminator (0.001), so it pays
-    in squared error for looking real. Departures: narrower, and for windows of 64x64 in place of
+    Trained as published for squared error (0.999) and against a discriminator (0.001): a loss that
+    asks for what looks real, at the cost of squared error. Departures: narrower, and for windows of 64x64 in place of
     128x128; it restores the window, not its middle alone; no batch normalisation; the picture is
     the difference from the mean of the known pixels, and the mask is not given, as theirs was
     not. The discriminator learns in the same pass by a gradient reversal layer (Ganin and
