@@ -63,12 +63,14 @@ class ContextEncoderNet(WindowNetwork):
     """Encoder, channel-wise fully connected layer and decoder (Pathak et al. 2016).
 
     Trained as published for squared error (0.999) and against a discriminator (0.001): a loss that
-    asks for what looks real, at the cost of squared error. Departures: narrower, and for windows of 64x64 in place of
-    128x128; it restores the window, not its middle alone; no batch normalisation; the picture is
-    the difference from the mean of the known pixels, and the mask is not given, as theirs was
-    not. The discriminator learns in the same pass by a gradient reversal layer (Ganin and
-    Lempitsky 2015) and sees the middle of each window, restored or real; its weights (0.2 MB) are
-    kept with the others, though only training needs them.
+    asks for what looks real, at the cost of squared error.
+
+    Departures: narrower, and for windows of 64x64 in place of 128x128; it restores the window, not
+    its middle alone; no batch normalisation; the picture is the difference from the mean of the
+    known pixels, and the mask is not given, as theirs was not. The discriminator learns in the
+    same pass by a gradient reversal layer (Ganin and Lempitsky 2015) and sees the middle of each
+    window, restored or real; its weights (0.2 MB) are kept with the others, though only training
+    needs them.
     """
 
     def __init__(self) -> None:
