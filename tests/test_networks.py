@@ -1,5 +1,7 @@
 """Windows, weights and the network methods; no training here."""
 
+import copy
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -9,17 +11,46 @@ from hypothesis import given
 from skimage import data
 
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import find_method, parse_method
+from inpaintbench.methods import method_classes, parse_method
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
+from inpaintbench.methods.networks.context_encoder_net import ContextEncoderNet, reverse_gradient
 from inpaintbench.methods.networks.course_net import CourseNet
-from inpaintbench.methods.networks.residual_unet import ResidualUNet
-from inpaintbench.methods.networks.training import challenge_loss
+from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
+from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.partial_conv_net import PartialConvolution
+from inpaintbench.methods.networks.residual_unet import small
+from inpaintbench.methods.networks.training import averaging, challenge_loss
 from inpaintbench.methods.networks.weights import load_weights, save_weights
+from inpaintbench.methods.networks.window_network import LOSS_UNIT
 from inpaintbench.methods.weights import SHIPPED, read_card
 
-NETWORKS = ["cnn", "course-cnn"]
+VARIANTS = ["cnn:size=small", "unet:depth=2", "unet:depth=5"]
+NETWORKS = [
+    *(name for name, kind in method_classes().items() if issubclass(kind, NetworkMethod)),
+    *VARIANTS,
+]
+FILL_BLIND = [name for name in NETWORKS if not name.startswith("cnn")]
 LENGTH = st.integers(10, 150)
+
+
+def untrained(name):
+    """A network as it starts, but with no weight at exactly 0, which would hide what it does."""
+    torch.manual_seed(0)
+    network = parse_method(name).build().eval()
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def some_windows(count=1):
+    """Random windows and masks with a hole each, every one at another place."""
+    torch.manual_seed(1)
+    filled, mask = torch.rand(count, 1, 64, 64) / 2, torch.zeros(count, 1, 64, 64)
+    for number in range(count):
+        mask[number, :, 25 - 5 * number : 36, 30 : 41 + 5 * number] = 1
+    return filled, mask
 
 
 @given(st.data(), LENGTH, LENGTH)
@@ -53,7 +84,7 @@ def test_the_untrained_unet_is_its_harmonic_fill(observation):
         torch.tensor(a[None, None], dtype=torch.float32)
         for a in (filled, observation.mask[:64, :64])
     ]
-    assert torch.equal(ResidualUNet()(*tensors), tensors[0])
+    assert torch.equal(small()(*tensors)[:, :1], tensors[0])
 
 
 def test_the_course_net_is_the_published_one():
@@ -61,25 +92,175 @@ def test_the_course_net_is_the_published_one():
     assert shapes == [(32, 2, 7, 7), (32, 32, 7, 7), (1, 32, 7, 7)]
 
 
-@pytest.mark.parametrize("network", [ResidualUNet(), CourseNet()], ids=["unet", "course"])
-def test_brightness_of_the_picture_goes_straight_through(network):
-    torch.manual_seed(0)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    filled, mask = torch.rand(1, 1, 64, 64) / 2, torch.zeros(1, 1, 64, 64)
-    mask[..., 25:36, 30:41] = 1
-    shifted = network(filled + 0.25, mask) - 0.25
-    torch.testing.assert_close(shifted, network(filled, mask), atol=1e-4, rtol=0)
+def count_parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("network", [ResidualUNet(), CourseNet()], ids=["unet", "course"])
-def test_weights_come_back_as_they_were_saved(network, tmp_path):
+def test_the_batchnorm_cnn_has_the_published_number_of_parameters():
+    assert count_parameters(parse_method("batchnorm-cnn").build()) == 104_481
+
+
+def test_the_unet_has_the_published_widths():
+    for depth, widths in ((2, [32, 64, 128]), (3, [32, 64, 128, 256])):
+        shapes = [p.shape for p in parse_method(f"unet:depth={depth}").build().encoder.parameters()]
+        kernels = [tuple(shape) for shape in shapes if len(shape) == 4]
+        expected = []
+        for before, width in zip([2, *widths], widths, strict=False):
+            expected += [(width, before, 3, 3), (width, width, 3, 3)]
+        assert kernels == expected
+    with pytest.raises(InputError, match="no depth 4; there are 2, 3, 5"):
+        parse_method("unet:depth=4")
+    assert parse_method("unet:depth=5").weights_name == "unet-5"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_windows_come_out_in_shape_and_alone_as_in_a_batch(name):
+    network = untrained(name)
+    filled, mask = some_windows(3)
+    output = network(filled, mask)
+    assert output.shape in {(3, 1, 64, 64), (3, 2, 64, 64)}
+    assert output.dtype == torch.float32
+    assert output.isfinite().all()
+    for number in range(3):
+        part = slice(number, number + 1)
+        alone = network(filled[part], mask[part])
+        torch.testing.assert_close(alone, output[part], atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", FILL_BLIND)
+def test_networks_that_were_published_without_a_fill_do_not_see_it(name):
+    network = untrained(name)
+    filled, mask = some_windows()
+    other = torch.where(mask > 0, torch.rand_like(filled), filled)
+    assert torch.equal(network(filled, mask), network(other, mask))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_sees_what_stands_beside_the_hole(name):
+    network = untrained(name)
+    filled, mask = some_windows()
+    other = filled.clone()
+    other[..., 24, 30:41] += 0.2
+    other[..., 10, 30:41] -= 0.2  # the mean stays
+    difference = (network(other, mask) - network(filled, mask))[:, :1]
+    assert difference[mask > 0].abs().max() > 1e-5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_brightness_of_the_picture_goes_straight_through(name):
+    network = untrained(name)
+    filled, mask = some_windows()
+    output, shifted = network(filled, mask), network(filled + 0.25, mask)
+    torch.testing.assert_close(shifted[:, :1] - 0.25, output[:, :1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(shifted[:, 1:], output[:, 1:], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_of_a_network_is_learned(name):
+    network = untrained(name).train()
+    filled, mask = some_windows(4)
+    truth = torch.where(mask > 0, torch.rand_like(filled), filled)
+    network.loss(network(filled, mask), truth, mask).backward()
+    for label, parameter in network.named_parameters():
+        assert parameter.grad is not None, label
+        assert parameter.grad.any(), label
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_come_back_as_they_were_saved(name, tmp_path):
+    network = untrained(name)
+    for value in network.buffers():
+        if not value.is_floating_point():
+            value.fill_(70_001)  # more than float16 holds
     save_weights(network, tmp_path / "w.safetensors", {"made": "today"})
-    fresh = type(network)()
+    fresh = parse_method(name).build()
     load_weights(fresh, tmp_path / "w.safetensors")
-    for name, value in network.state_dict().items():
-        assert torch.equal(fresh.state_dict()[name], value.half().float())
+    for label, value in network.state_dict().items():
+        exact = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(fresh.state_dict()[label], exact), label
     assert read_card(tmp_path / "w.safetensors")["made"] == "today"
+
+
+def test_averages_leave_counts_alone():
+    step = averaging(0.9)
+    count, ten = torch.tensor(1000), torch.tensor(10)
+    assert torch.equal(step(torch.tensor(3), ten, count), ten)
+    assert step(torch.tensor(3.0), torch.tensor(10.0), count) == pytest.approx(3.7)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_partial_convolution_counts_known_values_alone(kernel, stride):
+    """Against the published formula, pixel by pixel, each channel with its own mask."""
+    rng = np.random.default_rng(kernel + stride)
+    layer = PartialConvolution(3, 2, kernel, stride).double()
+    torch.nn.init.normal_(layer.bias)
+    weight, bias = (p.detach().numpy() for p in (layer.convolution.weight, layer.bias))
+    known = np.zeros((3, 10, 12))
+    known[:, :, :4] = 1
+    known[2, 7:, :] = 1  # a skip's mask, which knows more than the other channels'
+    x = rng.normal(size=known.shape) * known
+    margin = kernel // 2
+    around = [(0, 0), (margin, margin), (margin, margin)]
+    padded, padded_known = np.pad(x, around), np.pad(known, around)
+    share = torch.tensor(known.mean(0))[None, None]
+    values, updated = layer(torch.tensor(x)[None], share)
+    assert updated.shape[2:] == values.shape[2:] == (-(-10 // stride), -(-12 // stride))
+    assert 0 < updated.mean() < 1
+    for row in range(values.shape[2]):
+        for column in range(values.shape[3]):
+            rows = slice(row * stride, row * stride + kernel)
+            columns = slice(column * stride, column * stride + kernel)
+            ones = padded_known[:, rows, columns]
+            expected = np.zeros(2)
+            if ones.any():
+                products = weight * (padded[:, rows, columns] * ones)
+                expected = products.sum((1, 2, 3)) * ones.size / ones.sum() + bias
+            actual = values[0, :, row, column].detach().numpy()
+            np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+            assert updated[0, 0, row, column] == ones.any()
+
+
+def test_the_patch_of_the_denoising_autoencoder_covers_the_hole_wherever_it_is():
+    network = DenoisingAutoencoderNet().eval()
+    torch.nn.init.zeros_(network.layers[-1].weight)
+    torch.nn.init.ones_(network.layers[-1].bias)
+    for rows, columns in (((0, 21), (43, 64)), ((20, 25), (30, 51)), ((63, 64), (0, 1))):
+        filled, mask = torch.full((1, 1, 64, 64), 0.5), torch.zeros(1, 1, 64, 64)
+        mask[..., slice(*rows), slice(*columns)] = 1
+        assert (network(filled, mask) - 0.5)[mask > 0].min() > 0.1
+
+
+def test_reversal_turns_the_gradient_round_and_nothing_else():
+    x = torch.randn(5, requires_grad=True)
+    y = reverse_gradient(x)
+    assert torch.equal(x, y)
+    (y**3).sum().backward()
+    torch.testing.assert_close(x.grad, -3 * x.detach() ** 2)
+
+
+def test_the_context_encoder_and_its_discriminator_work_against_each_other():
+    torch.manual_seed(0)
+    network = ContextEncoderNet()
+    truth, mask = some_windows(4)
+    output = torch.rand_like(truth).requires_grad_()
+
+    def adversarial():
+        squared = challenge_loss(output, truth, mask).mean() / LOSS_UNIT
+        return network.loss(output, truth, mask) - 0.999 * squared
+
+    before = adversarial()
+    before.backward()
+    judge = torch.optim.SGD(network.discriminator.parameters(), 0.1)
+    restorer = torch.optim.SGD([output], 10)
+    kept = copy.deepcopy(network.discriminator.state_dict())
+    with torch.no_grad():
+        judge.step()
+        assert adversarial() < before  # downhill for the discriminator
+        network.discriminator.load_state_dict(kept)
+        restorer.step()
+        assert adversarial() > before  # and uphill by the same pass for what it judges
+    assert not output.grad[mask == 0].any()
 
 
 def test_changed_weights_are_refused(tmp_path):
@@ -95,7 +276,7 @@ def test_changed_weights_are_refused(tmp_path):
 def test_weights_of_another_network_are_refused(tmp_path):
     save_weights(CourseNet(), tmp_path / "w.safetensors", {})
     with pytest.raises(InputError, match="does not hold the weights of this network"):
-        load_weights(ResidualUNet(), tmp_path / "w.safetensors")
+        load_weights(small(), tmp_path / "w.safetensors")
 
 
 def test_missing_weights_and_cards_are_input_errors(tmp_path):
@@ -108,10 +289,13 @@ def test_missing_weights_and_cards_are_input_errors(tmp_path):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shipped_weights_have_a_complete_card(name):
-    card = read_card(SHIPPED / f"{name}.safetensors")
+    method = parse_method(name)
+    card = read_card(method.weights_path)
     needed = {"photographs", "minutes", "validation_mse", "sha256", "bytes", "made", "crops_seen"}
     assert needed <= set(card)
-    load_weights(find_method(name).build(), SHIPPED / f"{name}.safetensors")
+    load_weights(method.build(), method.weights_path)
+    assert card["method"] == method.weights_name
+    assert method.weights_path.stat().st_size <= 20_000_000
 
 
 def test_cnn_is_at_most_12_mb():

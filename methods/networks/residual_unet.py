@@ -6,9 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import WindowNetwork, doubt_loss, known_mean
+from inpaintbench.methods.networks.window_network import (
+    CONTRAST,
+    WindowNetwork,
+    doubt_loss,
+    known_mean,
+)
 
-CONTRAST = 4.0  # a quarter of the value range is about one standard deviation of a photograph
 TYPICAL_ERROR = 6.0  # logarithm of about 400, where learning the expected squared error starts
 
 

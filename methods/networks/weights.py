@@ -21,8 +21,14 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
-    """Write weights as float16 to `path`, and the card with their SHA-256 beside it as TOML."""
-    state = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    """Write weights as float16 to `path`, and the card with their SHA-256 beside it as TOML.
+
+    Whole numbers, such as the updates that batch normalisation counts, stay what they are.
+    """
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
     write_weights(safetensors.torch.save(state), path, card)
 
 
@@ -38,7 +44,10 @@ def load_weights(network: nn.Module, path: Path, grown: bool = False) -> None:
     """
     data = read_weights(path)
     try:
-        state = {name: value.float() for name, value in safetensors.torch.load(data).items()}
+        state = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in safetensors.torch.load(data).items()
+        }
         network.load_state_dict(state, strict=not grown)
     except (SafetensorError, RuntimeError) as error:
         message = str(error).splitlines()[0]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 LOSS_UNIT = 1000.0  # grey levels squared; about the challenge MSE that training starts from
+CONTRAST = 4.0  # a quarter of the value range is about one standard deviation of a photograph
 
 
 class WindowNetwork(nn.Module):
@@ -58,6 +59,34 @@ def known_mean(filled: Tensor, mask: Tensor) -> Tensor:
     """Mean of each window's known pixels, `(N, 1, 1, 1)`: what networks subtract and add again."""
     known = 1 - mask
     return (filled * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
+
+
+def blanked(filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the fill out: what networks see that were published without one.
+
+    Returns
+    -------
+    x : (N, 1, H, W) tensor
+        The difference from the mean of the known pixels, in units of about one standard deviation
+        of a photograph; 0 where hidden.
+    mean : (N, 1, 1, 1) tensor
+        That mean.
+    """
+    mean = known_mean(filled, mask)
+    return (filled - mean) * CONTRAST * (1 - mask), mean
+
+
+def he_normal(network: nn.Module) -> None:
+    """Start layers at the scale that ReLU keeps (He et al. 2015), biases at 0.
+
+    PyTorch's own start shrinks a signal with every layer; without normalisation layers a deep
+    network then has nothing to learn from for thousands of updates.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def _hidden_mean(values: Tensor, mask: Tensor) -> Tensor:

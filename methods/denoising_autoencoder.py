@@ -1,0 +1,24 @@
+"""Stacked denoising autoencoders on patches."""
+
+from typing import TYPE_CHECKING
+
+from inpaintbench.methods.networks.network_method import NetworkMethod
+
+if TYPE_CHECKING:
+    from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
+
+
+class DenoisingAutoencoder(NetworkMethod):
+    """Restores the patch around a hole by fully connected layers (Xie, Xu, Chen 2012).
+
+    See `inpaintbench.methods.networks.denoising_autoencoder_net` for its source and departures.
+    """
+
+    name = "denoising-autoencoder"
+    symmetries: bool = False  # the published network used none
+
+    def build(self) -> "DenoisingAutoencoderNet":
+        """Make the untrained network."""
+        from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
+
+        return DenoisingAutoencoderNet()

@@ -1,0 +1,65 @@
+"""Stacked denoising autoencoders on the patch around a hole."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaintbench.methods.networks.window_network import (
+    CONTRAST,
+    WindowNetwork,
+    blanked,
+    he_normal,
+)
+
+PATCH = 39  # pixels; 9 known ones on every side of the largest hole of the challenge
+HIDDEN = 448
+DROPPED = 0.1  # share of the inputs that are lost in training, besides the hole
+
+
+class DenoisingAutoencoderNet(WindowNetwork):
+    """Fully connected layers from a corrupted patch to the clean one (Xie, Xu, Chen 2012).
+
+    As published: patches, fully connected layers, corruption in training: the hole, and a share of
+    the inputs besides. Departures: the patch has the hole in its middle and is larger, since the
+    original's holes were thin letters, and these are up to 21x21; it takes the mask as well, where
+    the original was blind; ReLU for the sigmoid; trained at once, not layer by layer first, and
+    without the sparsity and weight penalties, and for the hidden pixels alone. Hidden pixels that
+    the patch around the middle of all hidden ones does not reach get the mean of the known ones.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        pixels = PATCH**2
+        self.layers = nn.Sequential(
+            nn.Linear(2 * pixels, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, pixels),
+        )
+        he_normal(self)
+
+    def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
+        """Restore windows; the fill is not used."""
+        x, mean = blanked(filled, mask)
+        place = _patches(mask)
+        x = F.dropout(x[place].flatten(1), DROPPED, self.training)
+        x = self.layers(torch.cat([x, mask[place].flatten(1)], 1)).float()
+        output = torch.zeros_like(filled)
+        output[place] = x.unflatten(1, (PATCH, PATCH)).to(output.dtype)
+        return output / CONTRAST + mean
+
+
+def _patches(mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Index the patch around the middle of each window's hole, inside of the window."""
+    number = torch.arange(len(mask), device=mask.device)[:, None, None]
+    rows, columns = _middle(mask.amax((1, 3))), _middle(mask.amax((1, 2)))
+    return number, torch.zeros_like(number), rows[:, :, None], columns[:, None, :]
+
+
+def _middle(hidden: Tensor) -> Tensor:
+    """Index the patch's pixels along one axis, `(N, PATCH)`, from which are hidden, `(N, side)`."""
+    side = hidden.shape[1]
+    first, last = hidden.argmax(1), side - 1 - hidden.flip(1).argmax(1)
+    start = ((first + last - PATCH + 1) // 2).clamp(0, side - PATCH)
+    return start[:, None] + torch.arange(PATCH, device=hidden.device)

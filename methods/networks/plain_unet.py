@@ -1,0 +1,65 @@
+"""The U-Net of a published report on inpainting."""
+
+import torch
+from torch import Tensor, nn
+
+from inpaintbench.methods.networks.window_network import (
+    CONTRAST,
+    WindowNetwork,
+    blanked,
+    he_normal,
+)
+
+# Channels at each level by encoder depth, the bottleneck's last. The report doubles them down to
+# 512; at depth 5 that would be 31 million parameters, so there they stop at 128.
+WIDTHS = {2: (32, 64, 128), 3: (32, 64, 128, 256), 5: (32, 64, 128, 128, 128, 128)}
+
+
+class PlainUNet(WindowNetwork):
+    """U-Net (Ronneberger, Fischer, Brox 2015) as a report on scratched pictures had it.
+
+    As published: two 3x3 convolutions with ReLU a level, max pooling, transposed convolutions, and
+    skips that are concatenated. Departures: the published network was blind, this one is given
+    the mask as a channel; its output is linear, the difference from the mean of the known pixels,
+    where the report had a sigmoid; one channel for three; the squared error for the absolute one;
+    and depth 5 is narrower (see `WIDTHS`).
+
+    Parameters
+    ----------
+    depth : int
+        How many times the encoder halves the window: 2, 3 or 5.
+    """
+
+    def __init__(self, depth: int = 3) -> None:
+        super().__init__()
+        widths = WIDTHS[depth]
+        self.encoder = nn.ModuleList(
+            _two_convolutions(before, width)
+            for before, width in zip((2, *widths), widths, strict=False)
+        )
+        pairs = list(zip(widths[1:], widths[:-1], strict=True))[::-1]
+        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
+        self.decoder = nn.ModuleList(_two_convolutions(2 * b, b) for _, b in pairs)
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Conv2d(widths[0], 1, 1)
+        he_normal(self)
+        nn.init.zeros_(self.head.weight)  # starts as the mean
+
+    def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
+        """Restore windows; the fill is not used."""
+        x, mean = blanked(filled, mask)
+        x = torch.cat([x, mask], 1).contiguous(memory_format=torch.channels_last)
+        skips: list[Tensor] = []
+        for encode in self.encoder:
+            x = encode(self.pool(x) if skips else x)
+            skips.append(x)
+        skips.pop()
+        for up, decode in zip(self.up, self.decoder, strict=True):
+            x = decode(torch.cat([up(x), skips.pop()], 1))
+        output: Tensor = self.head(x).float()
+        return output / CONTRAST + mean
+
+
+def _two_convolutions(before: int, width: int) -> nn.Sequential:
+    first, second = nn.Conv2d(before, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
