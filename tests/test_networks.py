@@ -298,8 +298,11 @@ def test_shipped_weights_have_a_complete_card(name):
     assert method.weights_path.stat().st_size <= 20_000_000
 
 
-def test_cnn_is_at_most_12_mb():
-    assert (SHIPPED / "cnn.safetensors").stat().st_size <= 12_000_000
+def test_shipped_weights_keep_to_their_sizes():
+    sizes = {path.stem: path.stat().st_size for path in SHIPPED.glob("*.safetensors")}
+    assert sizes["cnn"] <= 20_000_000
+    assert sizes["cnn-small"] <= 2_000_000
+    assert sum(sizes.values()) <= 60_000_000
 
 
 @pytest.mark.parametrize("turn", [np.flipud, np.fliplr, np.transpose, np.rot90])
