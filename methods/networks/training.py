@@ -228,12 +228,10 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps `best.ckpt` and `last.ckpt`, and knows the best score when the folder was moved."""
+    """Keeps `best.ckpt`, and knows the best score when the folder was moved."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(
-            folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
-        )
+        super().__init__(folder, "best", monitor="validation_mse", enable_version_counter=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a checkpoint's state over, as if it had been made in this folder."""
@@ -243,7 +241,6 @@ class BestCheckpoint(ModelCheckpoint):
             "best_model_path": best,
             "kth_best_model_path": best,
             "best_k_models": {best: state_dict["best_model_score"]},
-            "last_model_path": str(Path(best).with_name("last.ckpt")),
         }
         super().load_state_dict(state_dict | here)
 
@@ -367,7 +364,9 @@ def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -
     callbacks: list[Callback] = [records, averages]  # records come while averages are in place
     if settings.patience:
         callbacks.append(EarlyStopping("validation_mse", patience=settings.patience))
-    callbacks.append(BestCheckpoint(folder))
+    # Not the one's `save_last`, which writes only when the score is better than ever.
+    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    callbacks += [BestCheckpoint(folder), last]
     chosen = torch.device(device)
     devices: Any = settings.devices
     if chosen.type == "cuda" and settings.devices == 1:
@@ -423,7 +422,7 @@ def _card(
         "photographs": [Path(name).name for name in images],
         "photographs_trained_on": len(trainee.shown.pictures),
         "photographs_held_out": len(trainee.held_out.pictures),
-        "crops_seen": trainee.crops_seen,
+        "crops_seen": int(history[-1]["crops"]),
         "minutes": round(trainee.seconds / 60, 1),
         "device": str(trainee.device),
         "validation_mse": round(min(entry["validation_mse"] for entry in history), 1),
