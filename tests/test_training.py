@@ -170,12 +170,11 @@ def test_a_strangers_checkpoint_runs_nothing(tmp_path):
 
 
 def stop(folder, epochs, number, *more):
-    """Train until some epochs are over, and send a signal: give the exit status and stderr."""
+    """Train until some epochs are over, and send a signal: give the exit status."""
     process = subprocess.Popen(
         [*TRAIN, "--out", str(folder), *more],
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
-        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     while not (folder / "last.ckpt").exists() or len(history(folder)) < epochs:
@@ -183,16 +182,16 @@ def stop(folder, epochs, number, *more):
         time.sleep(0.02)
     process.send_signal(number)
     _, message = process.communicate(timeout=60)
-    return process.returncode, message
+    assert b"Traceback" not in message
+    return process.returncode
 
 
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     budget = ["--crops", "736", "--epoch", "128"]  # not a whole number of epochs
     stopped, moved, whole = (tmp_path / name for name in ("stopped", "moved", "whole"))
-    assert stop(stopped, 1, signal.SIGKILL, *budget)[0] == -signal.SIGKILL
+    assert stop(stopped, 1, signal.SIGKILL, *budget) == -signal.SIGKILL
     stopped.rename(moved)  # to another machine, say
-    answer = stop(moved, 3, signal.SIGINT, *budget, "--resume")
-    assert answer == (130, "inpaintbench: interrupted\n")
+    assert stop(moved, 3, signal.SIGINT, *budget, "--resume") == 130
     assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 736
     assert command(moved, *budget, "--resume").returncode == 0
     assert command(whole, *budget).returncode == 0
@@ -200,15 +199,6 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
     for name in ("last.ckpt", "best.ckpt", "cnn-small.safetensors"):
         assert_same_weights(whole / name, moved / name)
-
-
-def test_the_last_checkpoint_is_the_last_also_where_nothing_was_gained(tmp_path):
-    tiny(tmp_path, short(960, learning_rate=0.03))
-    scores = history(tmp_path)["validation_mse"]
-    assert scores.idxmin() < 2  # it went astray
-    last = torch.load(tmp_path / "last.ckpt", map_location="cpu", weights_only=True)
-    best = torch.load(tmp_path / "best.ckpt", map_location="cpu", weights_only=True)
-    assert (last["crops_seen"], best["crops_seen"]) == (960, 320 * (scores.idxmin() + 1))
 
 
 def test_what_was_over_is_not_begun_again(trained, tmp_path):
@@ -225,6 +215,11 @@ def test_it_stops_early_when_nothing_is_gained(tmp_path):
     assert len(table) == 3  # the first, and two without gain
     assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
     assert (tmp_path / "tiny.safetensors").exists()
+    seen = [
+        torch.load(tmp_path / name, map_location="cpu", weights_only=True)["crops_seen"]
+        for name in ("best.ckpt", "last.ckpt")
+    ]
+    assert seen == [320, 960]  # the last is renewed although it is no better
 
 
 def test_a_loss_that_is_not_finite_loses_nothing(tmp_path):
