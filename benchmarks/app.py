@@ -261,6 +261,29 @@ def train(
     print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")
 
 
+@app.command()
+def export(
+    network: Annotated[str, typer.Argument(help="A network method: cnn, cnn:size=small, ...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write.")],
+) -> None:
+    """Write a network as an ONNX file, and check that onnxruntime gives the same pictures.
+
+    It takes 64x64 windows, float32 in 0..1: `filled`, hidden pixels filled harmonically, and
+    `mask`, 1 where a pixel is hidden.
+    """
+    from inpaintbench.datasets.errors import InputError
+    from inpaintbench.methods import parse_method
+    from inpaintbench.methods.networks.network_method import NetworkMethod
+
+    method = parse_method(network)
+    if not isinstance(method, NetworkMethod):
+        raise InputError(f"{network} is no network: there is nothing to export")
+    from inpaintbench.methods.networks.export import export as export_network
+
+    difference = export_network(method, output)
+    print(f"wrote {output}: onnxruntime's pictures are torch's to within {difference:.1g} of 0..1")
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="methods, tasks, datasets or suites.")],

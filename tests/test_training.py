@@ -1,115 +1,366 @@
 """Training learns, is resumed after a kill, and keeps validation photographs apart."""
 
+import io
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 from skimage import data
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
+from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.photographs import is_held_out, read_split
-from inpaintbench.methods.weights import read_card
+from inpaintbench.methods.weights import SHIPPED, read_card
 
 
-def short(seconds, **changes):
-    return Settings(minutes=seconds / 60, batch=16, epoch_crops=320, workers=0, **changes)
+class Tiny(NetworkMethod):
+    """A network that trains in a second, and can grow."""
+
+    name = "tiny"
+    depth: int = 1
+
+    def build(self):
+        return ResidualUNet((8, 16), (self.depth, self.depth))
+
+
+TRAIN = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "cnn:size=small"]
+TRAIN += ["--images", "skimage", "--device", "cpu", "--workers", "0"]
+ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+
+
+def short(crops, **changes):
+    return Settings(crops=crops, **{"batch": 16, "epoch_crops": 320, "workers": 0} | changes)
+
+
+def tiny(folder, settings, depth=1, **arguments):
+    method = Tiny(depth=depth, device="cpu")
+    return train(method, ["skimage"], folder, settings, **arguments)
+
+
+def command(folder, *more):
+    return subprocess.run(
+        [*TRAIN, "--out", str(folder), *more], env=ENVIRONMENT, capture_output=True, text=True
+    )
+
+
+def history(folder):
+    return pd.read_csv(folder / "history.csv").drop(columns="minutes")
+
+
+def tensors(path):
+    """Give all tensors of a checkpoint's state, or of weights."""
+    if path.suffix == ".safetensors":
+        return safetensors.torch.load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+
+
+def assert_same_weights(first, second):
+    first, second = tensors(first), tensors(second)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
-    card = train(find_method("course-cnn"), ["skimage"], folder, short(15), device="cpu")
-    return folder, card
+    return folder, tiny(folder, short(1280))
 
 
 def test_training_learns(trained):
     folder, card = trained
-    history = pd.read_csv(folder / "history.csv")
-    assert history["train_mse"].iloc[-1] < 0.8 * history["train_mse"].iloc[0]
-    assert card["validation_mse"] == pytest.approx(history["validation_mse"].min(), abs=0.06)
-    assert history["crops"].is_monotonic_increasing
+    table = pd.read_csv(folder / "history.csv")
+    assert table["train_mse"].iloc[-1] < 0.9 * table["train_mse"].iloc[0]
+    assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
+    assert table["crops"].tolist() == [320 * (n + 1) for n in range(4)]
+    assert table["minutes"].is_monotonic_increasing
+    assert card["crops_seen"] == 1280
 
 
-def test_training_leaves_weights_card_and_loss_curve(trained, observation):
+def test_training_leaves_weights_and_card(trained, observation):
     folder, card = trained
-    assert Image.open(folder / "loss.png").size[0] > 400
-    stored = read_card(folder / "course-cnn.safetensors")
+    stored = read_card(folder / "tiny.safetensors")
     assert stored.items() >= card.items()
     assert stored["photographs"] == ["skimage"]
     assert stored["photographs_trained_on"] + stored["photographs_held_out"] == 17
-    method = parse_method(f"course-cnn:weights={folder / 'course-cnn.safetensors'}")
+    method = Tiny(weights=str(folder / "tiny.safetensors"))
     assert method.weights_sha256() == stored["sha256"]
     assert np.isfinite(method.restore(observation)).all()
 
 
+def test_training_leaves_records(trained):
+    folder, _ = trained
+    assert Image.open(folder / "loss.png").size[0] > 400
+    samples = Image.open(folder / "samples.png")
+    assert samples.mode == "L"
+    assert samples.size == (4 * 128, 3 * 128)  # four photographs are held out
+    settings = tomllib.loads((folder / "settings.toml").read_text())
+    assert Settings(**{k: v for k, v in settings.items() if k not in ("method", "images")}) == (
+        short(1280)
+    )
+    assert settings["images"] == ["skimage"]
+
+
+def test_tensorboard_shows_what_the_history_says(trained):
+    folder, _ = trained
+    log = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0})
+    log.Reload()
+    table = pd.read_csv(folder / "history.csv")
+    for column in ("train_mse", "validation_mse", "learning_rate", "crops"):
+        values = [event.value for event in log.Scalars(column)]
+        assert values == pytest.approx(table[column].tolist(), rel=1e-6)
+    last = Image.open(io.BytesIO(log.Images("samples")[-1].encoded_image_string))
+    assert np.array_equal(last.convert("L"), Image.open(folder / "samples.png"))
+
+
 def test_the_best_checkpoint_is_kept(trained):
     folder, _ = trained
-    weights = folder / "course-cnn.safetensors"
-    method = parse_method(f"course-cnn:weights={weights}")
-    kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=False)["state_dict"]
-    from inpaintbench.methods.networks.weights import load_weights
+    kept = tensors(folder / "best.ckpt")
+    for name, value in tensors(folder / "tiny.safetensors").items():
+        assert torch.equal(value, kept[f"network.{name}"].half())
 
-    network = method.build()
-    load_weights(network, weights)
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, kept[f"network.{name}"].half().float())
+
+def test_the_same_seed_gives_the_same_curve(trained, tmp_path):
+    folder, _ = trained
+    tiny(tmp_path / "workers", short(1280, workers=2))
+    pd.testing.assert_frame_equal(history(tmp_path / "workers"), history(folder), check_exact=True)
+    assert_same_weights(tmp_path / "workers" / "tiny.safetensors", folder / "tiny.safetensors")
+    tiny(tmp_path / "other", short(320, seed=1))
+    assert history(tmp_path / "other")["train_mse"][0] != history(folder)["train_mse"][0]
 
 
 def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_path):
     folder, _ = trained
     with pytest.raises(InputError, match="add --resume"):
-        train(find_method("course-cnn"), ["skimage"], folder, short(5))
-    with pytest.raises(InputError, match="is of the network course-cnn, not cnn"):
-        train(find_method("cnn"), ["skimage"], folder, short(5), resume=True)
+        tiny(folder, short(320))
+    with pytest.raises(InputError, match="is of the network tiny, not cnn"):
+        train(find_method("cnn")(), ["skimage"], folder, short(320), resume=True)
     (tmp_path / "last.ckpt").write_bytes(b"damaged")
     with pytest.raises(InputError, match="is damaged"):
-        train(find_method("cnn"), ["skimage"], tmp_path, short(5), resume=True)
+        tiny(tmp_path, short(320), resume=True)
     (tmp_path / "last.ckpt").unlink()
     with pytest.raises(InputError, match="leave --resume out"):
-        train(find_method("course-cnn"), ["skimage"], tmp_path, short(5), resume=True)
+        tiny(tmp_path, short(320), resume=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_strangers_checkpoint_runs_nothing(tmp_path):
     program = b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "pwned").encode()
     (tmp_path / "last.ckpt").write_bytes(program)
     with pytest.raises(InputError, match="is damaged"):
-        train(find_method("cnn"), ["skimage"], tmp_path, short(5), resume=True)
+        tiny(tmp_path, short(320), resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_training_goes_on_after_a_kill(tmp_path):
-    command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "course-cnn"]
-    command += ["--images", "skimage", "--epoch", "128", "--workers", "0", "--out", str(tmp_path)]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    killed = subprocess.Popen([*command, "--minutes", "10"], env=environment)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "last.ckpt").exists() or not (tmp_path / "history.csv").exists():
-        assert time.monotonic() < deadline
-        assert killed.poll() is None
-        time.sleep(0.2)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    before = torch.load(tmp_path / "last.ckpt", map_location="cpu", weights_only=False)
-    minutes = before["seconds"] / 60 + 0.1
-    subprocess.run([*command, "--minutes", str(minutes), "--resume"], env=environment, check=True)
-    history = pd.read_csv(tmp_path / "history.csv").to_dict("records")
-    done = len(before["history"])
-    for after, kept in zip(history[:done], before["history"], strict=True):
-        assert after == pytest.approx(kept)
-    assert len(history) > done
-    assert history[done]["crops"] == before["history"][-1]["crops"] + 128  # no crop twice
-    assert (tmp_path / "course-cnn.safetensors").exists()
+def stop(folder, epochs, number, *more):
+    """Train until some epochs are over, and send a signal: give the exit status."""
+    process = subprocess.Popen(
+        [*TRAIN, "--out", str(folder), *more],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    while not (folder / "last.ckpt").exists() or len(history(folder)) < epochs:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert b"Traceback" not in message
+    return process.returncode
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+    budget = ["--crops", "736", "--epoch", "128"]  # not a whole number of epochs
+    stopped, moved, whole = (tmp_path / name for name in ("stopped", "moved", "whole"))
+    assert stop(stopped, 1, signal.SIGKILL, *budget) == -signal.SIGKILL
+    stopped.rename(moved)  # to another machine, say
+    assert stop(moved, 3, signal.SIGINT, *budget, "--resume") == 130
+    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 736
+    assert command(moved, *budget, "--resume").returncode == 0
+    assert command(whole, *budget).returncode == 0
+    assert history(whole)["crops"].tolist() == [128, 256, 384, 512, 640, 768]
+    pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
+    for name in ("last.ckpt", "best.ckpt", "cnn-small.safetensors"):
+        assert_same_weights(whole / name, moved / name)
+
+
+def test_what_was_over_is_not_begun_again(trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "copy")
+    (folder / "tiny.safetensors").unlink()  # killed just before it was written
+    tiny(folder, short(1280), resume=True)
+    pd.testing.assert_frame_equal(history(folder), history(trained[0]), check_exact=True)
+    assert_same_weights(folder / "tiny.safetensors", trained[0] / "tiny.safetensors")
+
+
+def test_it_stops_early_when_nothing_is_gained(tmp_path):
+    card = tiny(tmp_path, short(32_000, learning_rate=0.0, patience=2))
+    table = history(tmp_path)
+    assert len(table) == 3  # the first, and two without gain
+    assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
+    assert (tmp_path / "tiny.safetensors").exists()
+    seen = [
+        torch.load(tmp_path / name, map_location="cpu", weights_only=True)["crops_seen"]
+        for name in ("best.ckpt", "last.ckpt")
+    ]
+    assert seen == [320, 960]  # the last is renewed although it is no better
+
+
+def test_a_loss_that_is_not_finite_loses_nothing(tmp_path):
+    tiny(tmp_path, short(640))
+    before = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "tiny.safetensors").unlink()
+    with pytest.raises(
+        InputError, match=r"the loss became nan after 6\d\d crops; .*--learning-rate"
+    ):
+        tiny(tmp_path, short(1280, learning_rate=1e30), resume=True)
+    assert (tmp_path / "last.ckpt").read_bytes() == before
+    assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 640
+    card = tiny(tmp_path, short(1280), resume=True)
+    assert card["crops_seen"] == 1280
+    assert np.isfinite(history(tmp_path)).all(axis=None)
+
+
+def test_a_loss_that_is_not_finite_in_the_first_epoch_says_to_start_again(tmp_path):
+    with pytest.raises(InputError, match="start again with a lower --learning-rate"):
+        tiny(tmp_path, short(640, learning_rate=1e30))
+
+
+def test_a_bad_last_update_makes_no_checkpoint(tmp_path):
+    with pytest.raises(InputError, match="the loss became"):
+        tiny(tmp_path, short(16, epoch_crops=16, learning_rate=1e30))
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(trained, tmp_path):
+    assert command(tmp_path, "--crops", "64", "--epoch", "64").returncode == 0
+    before = (tmp_path / "last.ckpt").read_bytes()
+    limited = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))\n"
+        "from inpaintbench.benchmarks.app import main\n"
+        "main()\n"
+    )
+    more = [*TRAIN[3:], "--out", str(tmp_path), "--crops", "128", "--epoch", "64", "--resume"]
+    answer = subprocess.run(
+        [sys.executable, "-c", limited, *more], env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert answer.returncode == 2
+    assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", answer.stderr)
+    assert (tmp_path / "last.ckpt").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))  # nothing half-written
+    assert command(tmp_path, "--crops", "128", "--epoch", "64", "--resume").returncode == 0
+
+
+def test_a_kill_in_the_middle_of_writing_leaves_the_checkpoint_before(tmp_path):
+    program = (
+        "import sys, torch\n"
+        "from inpaintbench.methods.networks.training import WholeCheckpoints\n"
+        "for number in range(10**9):\n"
+        "    state = {'state_dict': {'a': torch.full((3_000_000,), number)}}\n"
+        "    WholeCheckpoints().save_checkpoint(state, sys.argv[1])\n"
+        "    print(number, flush=True)\n"
+    )
+    path = tmp_path / "last.ckpt"
+    for wait in (0.0, 0.013, 0.031):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, env=ENVIRONMENT
+        )
+        assert writer.stdout.readline() == b"0\n"
+        time.sleep(wait)
+        writer.kill()
+        writer.communicate()
+        assert len(tensors(path)["a"].unique()) == 1
+
+
+def test_two_devices_share_the_training(tmp_path):
+    budget = ["--crops", "256", "--epoch", "128", "--devices", "2"]
+    answer = command(tmp_path, *budget)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    assert len(answer.stdout.splitlines()) == 5  # photographs, two epochs, weights, what to try
+    assert history(tmp_path)["crops"].tolist() == [128, 256]
+    card = read_card(tmp_path / "cnn-small.safetensors")
+    assert card["settings"]["devices"] == 2
+    # One device that takes the same crops in batches of twice the size makes the same updates.
+    train(
+        parse_method("cnn:size=small:device=cpu"),
+        ["skimage"],
+        tmp_path / "one",
+        Settings(crops=256, batch=128, epoch_crops=128, workers=0),
+    )
+    np.testing.assert_allclose(
+        history(tmp_path)["validation_mse"], history(tmp_path / "one")["validation_mse"], rtol=5e-3
+    )
+
+
+def test_devices_share_the_crops_of_an_epoch():
+    for length, devices in ((10, 2), (12, 3), (11, 4)):
+        shares = [EpochSampler(length, rank, devices) for rank in range(devices)]
+        for share in shares:
+            share.set_epoch(2)
+        seen = sorted(number for share in shares for number in share)
+        whole = length // devices * devices  # each device gets as many
+        assert seen == list(range(2 * length, 2 * length + whole))
+
+
+def test_more_weights_start_where_fewer_were(trained, tmp_path):
+    start = trained[0] / "tiny.safetensors"
+    before = read_card(start)
+    card = tiny(tmp_path / "grown", short(16, learning_rate=1e-30), depth=2, start=start)
+    assert card["parameters"] > before["parameters"]
+    assert card["validation_mse"] == pytest.approx(before["validation_mse"], rel=2e-3)
+    assert card["crops_seen"] == 1280 + 16
+    assert card["started_from"] == "tiny, 1280 crops"
+    for name in ("course-cnn", "cnn"):  # other names, and other shapes of the same names
+        with pytest.raises(InputError, match="does not hold the weights of this network"):
+            tiny(tmp_path / "other", short(16), start=SHIPPED / f"{name}.safetensors")
+    with pytest.raises(InputError, match="cannot read"):
+        tiny(tmp_path / "other", short(16), start=tmp_path / "none.safetensors")
+    assert not (tmp_path / "other").exists()
+
+
+def test_photographs_that_cannot_be_used_leave_no_folder(tmp_path):
+    (tmp_path / "none").mkdir()
+    for name, shape in (("few", (300, 300)), ("small", (40, 40))):
+        (tmp_path / name).mkdir()
+        for number in range(1 if name == "few" else 5):
+            pixels = np.random.default_rng(number).integers(0, 256, shape, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    for name in ("none", "few", "small", "missing"):
+        with pytest.raises(InputError, match=name):
+            train(Tiny(), [str(tmp_path / name)], tmp_path / "out", short(16))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match="there is no device 'cuda' here; there are cpu"):
+        train(Tiny(device="cuda"), ["skimage"], tmp_path / "out", short(16))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_epoch_must_hold_an_update(tmp_path):
+    with pytest.raises(InputError, match="an epoch of 16 crops is shorter than one update"):
+        tiny(tmp_path / "out", short(320, epoch_crops=16, devices=2))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_crop_depends_on_seed_and_number_alone():

@@ -1,5 +1,6 @@
 """What a training leaves to be read and looked at while it runs."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,11 @@ SAMPLES = 8  # held-out crops in the sample picture
 ENLARGED = 2  # times
 
 
+def is_first_process() -> bool:
+    """Whether this is the process of the first device, which alone prints and writes."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"  # lightning sets it for the others
+
+
 class Records(Callback):
     """Writes settings, history, loss curve and sample restorations into a training's folder.
 
@@ -34,6 +40,8 @@ class Records(Callback):
         """Write what decides the training as `settings.toml`."""
         import tomli_w
 
+        if not is_first_process():
+            return
         with written_whole(self.folder / "settings.toml") as temporary:
             temporary.write_text(tomli_w.dumps(settings))
 

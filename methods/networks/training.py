@@ -10,9 +10,13 @@ of its own.
 import io
 import logging
 import math
+import os
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,13 +39,14 @@ from inpaintbench.methods.networks.network_method import (
     choose_device,
     fast_bfloat16,
 )
-from inpaintbench.methods.networks.records import Records
+from inpaintbench.methods.networks.records import Records, is_first_process
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
 from inpaintbench.methods.networks.window_network import challenge_loss
 from inpaintbench.methods.photographs import announced_split
 from inpaintbench.methods.weights import read_card
 
 Batch = tuple[Tensor, Tensor, Tensor]
+KEPT = "a checkpoint before it is kept: go on from it with --resume"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Trainee(lightning.LightningModule):
         self.held_out = Crops(validation, settings.seed, one_each=True)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training so far, over every resumption
+        self.crops_seen = 0  # by all devices, over every resumption
         self.losses: list[Tensor] = []
         self.validation: list[Tensor] = []
 
@@ -100,8 +106,9 @@ class Trainee(lightning.LightningModule):
         return DataLoader(self.held_out, self.settings.batch)
 
     def on_train_start(self) -> None:
-        """Start the clock."""
+        """Start the clock; do nothing where all was over before a kill."""
         self.clock = time.monotonic()
+        self.trainer.should_stop = self.progress() >= 1
 
     def on_train_epoch_start(self) -> None:
         """Make an epoch's random numbers its own, so that a resumed one has them again."""
@@ -113,11 +120,6 @@ class Trainee(lightning.LightningModule):
         return torch.optim.AdamW(
             self.network.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay
         )
-
-    @property
-    def crops_seen(self) -> int:
-        """Crops seen so far, on all devices."""
-        return int(self.global_step * self.settings.batch * self.trainer.world_size)
 
     def progress(self) -> float:
         """Share of the training that is over."""
@@ -137,7 +139,8 @@ class Trainee(lightning.LightningModule):
             group["lr"] = self.settings.learning_rate * warm * cosine
 
     def on_train_batch_end(self, _outputs: Any, _batch: Batch, _index: int) -> None:
-        """Stop when all is over; lightning then validates once more."""
+        """Count, and stop when all is over; lightning then validates once more."""
+        self.crops_seen += self.settings.batch * self.trainer.world_size
         if self.progress() >= 1:
             self.trainer.should_stop = True
 
@@ -152,18 +155,26 @@ class Trainee(lightning.LightningModule):
         filled, truth, mask = batch
         output = self.network(filled, mask)
         loss: Tensor = self.network.loss(output, truth, mask)
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss became {loss.item()} after {self.crops_seen} crops; the last good "
-                f"checkpoint is kept: go on from it with --resume and a lower --learning-rate"
-            )
+        self._check_finite(loss)
         self.losses.append(challenge_loss(output.detach(), truth, mask).mean())
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Compute the challenge MSE of each crop of a batch."""
         filled, truth, mask = batch
-        self.validation.append(challenge_loss(self.network(filled, mask), truth, mask))
+        losses = challenge_loss(self.network(filled, mask), truth, mask)
+        self._check_finite(losses.mean())  # before a checkpoint is made
+        self.validation.append(losses)
+
+    def _check_finite(self, loss: Tensor) -> None:
+        """Raise an `InputError` on all devices where the loss of one is not finite."""
+        finite = bool(torch.isfinite(loss))
+        if self.trainer.strategy.reduce_boolean_decision(finite, all=True):
+            return
+        advice = "start again with a lower --learning-rate"
+        if self.history:
+            advice = "the last good checkpoint is kept: add --resume and a lower --learning-rate"
+        raise InputError(f"the loss became {loss.item()} after {self.crops_seen} crops; {advice}")
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation score, and renew the history."""
@@ -185,11 +196,13 @@ class Trainee(lightning.LightningModule):
         checkpoint["method"] = self.method
         checkpoint["history"] = self.history
         checkpoint["seconds"] = self.seconds
+        checkpoint["crops_seen"] = self.crops_seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on where the checkpoint was made."""
         self.history = checkpoint["history"]
         self.seconds = checkpoint["seconds"]
+        self.crops_seen = checkpoint["crops_seen"]
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -210,11 +223,26 @@ class WholeCheckpoints(TorchCheckpointIO):
         try:
             with written_whole(path) as temporary:
                 temporary.write_bytes(content.getbuffer())
-        except OSError as error:
-            raise InputError(
-                f"cannot write {path}: {error.strerror}; the checkpoint before it is kept: go on "
-                f"from it with --resume"
-            ) from error
+        except InputError as error:
+            raise InputError(f"{error}; {KEPT}") from error
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps `best.ckpt`, and knows the best score when the folder was moved."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "best", monitor="validation_mse", enable_version_counter=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a checkpoint's state over, as if it had been made in this folder."""
+        best = str(Path(self.dirpath or "") / "best.ckpt")
+        here = {
+            "dirpath": self.dirpath,
+            "best_model_path": best,
+            "kth_best_model_path": best,
+            "best_k_models": {best: state_dict["best_model_score"]},
+        }
+        super().load_state_dict(state_dict | here)
 
 
 def train(
@@ -246,38 +274,88 @@ def train(
     Raises
     ------
     InputError
-        If no photographs can be used, the device is not there, `resume` does not fit the folder,
-        the loss is not finite any more, or a checkpoint cannot be written.
+        If no photographs can be used, the device is not there, `resume` or `start` does not fit;
+        nothing is written then. If the loss is not finite any more, or a file cannot be written;
+        the best weights so far are written then.
     """
     device = choose_device(method.device)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it advertises
-    warnings.filterwarnings("ignore", module="lightning")  # about its own insides
+    _quieten()
+    _check_settings(settings, device)
     last = folder / "last.ckpt"
     if last.exists() != resume:
         hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
         raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
-    make_folder(folder)
     if resume:
         _check_checkpoint(last, method.weights_name)
     lightning.seed_everything(settings.seed, verbose=False)
-    training, validation = announced_split(images, "train on")
-    trainee = Trainee(method, settings, training, validation)
+    trainee = Trainee(method, settings, *announced_split(images, "train on"))
     if start:
         load_weights(trainee.network, start, grown=True)
+    make_folder(folder)
     records = Records(folder)
     records.write_settings({"method": method.label, "images": [*images], **asdict(settings)})
     trainer = _trainer(settings, folder, device, records)
-    trainer.fit(
-        trainee,
-        ckpt_path=last if resume else None,
-        weights_only=True,  # nothing but tensors, numbers and containers
-    )
-    state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
-    trainee.load_state_dict(state)
-    card = _card(method, images, trainee, start)
-    if trainer.is_global_zero:
-        save_weights(trainee.network, folder / f"{method.weights_name}.safetensors", card)
-    return card
+
+    def write_best() -> dict[str, Any]:
+        best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
+        trainee.load_state_dict(best["state_dict"])
+        card = _card(method, images, trainee, start)
+        if trainer.is_global_zero:
+            save_weights(trainee.network, folder / f"{method.weights_name}.safetensors", card)
+        return card
+
+    try:
+        _fit(trainer, trainee, last if resume else None)
+    except (InputError, KeyboardInterrupt):
+        if trainee.history:
+            with suppress(
+                InputError, OSError
+            ):  # the disk may be full; what went wrong first is told
+                write_best()
+        if not is_first_process():
+            sys.exit(2)  # the first says why
+        raise
+    return write_best()
+
+
+def _quieten() -> None:
+    """Keep lightning's advertisements back, and all that further devices' processes would say."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")  # about its own insides
+    threading.excepthook = _thread_failed
+    if not is_first_process():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Say why a thread died, but for TensorBoard's on a full disk: its error comes to us too."""
+    if not issubclass(failure.exc_type, OSError):
+        threading.__excepthook__(failure)
+
+
+def _check_settings(settings: Settings, device: str) -> None:
+    """Raise an `InputError` where there are too few devices, or too few crops for them."""
+    gpus = torch.cuda.device_count()
+    if device != "cpu" and settings.devices > gpus:
+        raise InputError(f"there are {gpus} GPUs, not {settings.devices}; lower --devices")
+    together = settings.batch * settings.devices
+    if settings.epoch_crops < together:
+        raise InputError(
+            f"an epoch of {settings.epoch_crops} crops is shorter than one update, which takes "
+            f"{together} on {settings.devices} devices; raise --epoch"
+        )
+
+
+def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) -> None:
+    """Train until it is over, with errors as the rest of the program raises them."""
+    try:
+        # A checkpoint is read with nothing but tensors, numbers and containers.
+        trainer.fit(trainee, ckpt_path=checkpoint, weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot write the training's records: {error}; {KEPT}") from error
+    except SystemExit as stop:
+        raise KeyboardInterrupt from stop  # which lightning had turned into this
 
 
 def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -> lightning.Trainer:
@@ -286,17 +364,13 @@ def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -
     callbacks: list[Callback] = [records, averages]  # records come while averages are in place
     if settings.patience:
         callbacks.append(EarlyStopping("validation_mse", patience=settings.patience))
-    callbacks.append(
-        ModelCheckpoint(
-            folder, "best", monitor="validation_mse", save_last=True, enable_version_counter=False
-        )
-    )
+    # Not the one's `save_last`, which writes only when the score is better than ever.
+    last = ModelCheckpoint(folder, "last", enable_version_counter=False)
+    callbacks += [BestCheckpoint(folder), last]
     chosen = torch.device(device)
     devices: Any = settings.devices
     if chosen.type == "cuda" and settings.devices == 1:
         devices = [chosen.index or 0]
-    if chosen.type == "cuda" and settings.devices > torch.cuda.device_count():
-        raise InputError(f"there are {torch.cuda.device_count()} GPUs, not {settings.devices}")
     return lightning.Trainer(
         accelerator="gpu" if chosen.type == "cuda" else "cpu",
         devices=devices,

@@ -35,7 +35,8 @@ def save_weights(network: nn.Module, path: Path, card: dict[str, Any]) -> None:
 def load_weights(network: nn.Module, path: Path, grown: bool = False) -> None:
     """Load weights that were saved by `save_weights`, as float32.
 
-    `grown` allows a network that has grown since: what the file does not hold keeps its start.
+    `grown` allows a network that has grown since: what the file does not hold keeps its start, but
+    all that the file holds must be of the network.
 
     Raises
     ------
@@ -48,9 +49,13 @@ def load_weights(network: nn.Module, path: Path, grown: bool = False) -> None:
             name: value.float() if value.is_floating_point() else value
             for name, value in safetensors.torch.load(data).items()
         }
+        strange = sorted(set(state) - set(network.state_dict()))
+        if strange or not state:
+            what = f"it holds {strange[0]}" if strange else "it is empty"
+            raise InputError(f"{path} does not hold the weights of this network: {what}")
         network.load_state_dict(state, strict=not grown)
     except (SafetensorError, RuntimeError) as error:
-        message = str(error).splitlines()[0]
+        message = " ".join(str(error).splitlines()[:2])
         raise InputError(f"{path} does not hold the weights of this network: {message}") from error
 
 
