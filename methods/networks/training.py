@@ -398,14 +398,14 @@ def _check_checkpoint(path: Path, name: str) -> None:
         raise InputError(f"{path} is of the network {found}, not {name}; choose another --out")
 
 
-def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
     """Make the exponential average's step, with a shorter memory at first (as in TensorFlow's EMA).
 
     A fixed decay of 0.999 would remember the random start for thousands of updates. Whole numbers,
     such as the updates that batch normalisation counts, have no average.
     """
 
-    def step(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
+    def step(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         if not average.is_floating_point():
             return current
         return torch.lerp(current, average, min(decay, (1 + int(count)) / (10 + int(count))))

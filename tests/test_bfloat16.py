@@ -1,0 +1,32 @@
+"""Networks restore in bfloat16 as well as in float32, and as the contract wants."""
+
+import numpy as np
+import pytest
+
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.datasets.tasks.crop import draw_cases
+from inpaintbench.methods import parse_method
+from inpaintbench.methods.networks import network_method
+
+
+def test_bfloat16_scores_as_float32_does(monkeypatch):
+    cases = draw_cases("skimage", 51, 99, Skipped())
+    observations = [case.observation for case in cases]
+    scores = {}
+    for quick in (True, False):
+        monkeypatch.setattr(network_method, "fast_bfloat16", lambda device, quick=quick: quick)
+        restored = parse_method("course-cnn").restore_batch(observations)
+        scores[quick] = np.mean(
+            [np.square(r - c.truth)[c.mask].mean() for r, c in zip(restored, cases, strict=True)]
+        )
+    assert scores[True] != scores[False]  # it was used
+    assert scores[True] == pytest.approx(scores[False], rel=0.005)
+
+
+def test_bfloat16_restores_a_batch_as_it_restores_one(monkeypatch):
+    monkeypatch.setattr(network_method, "fast_bfloat16", lambda device: True)
+    cases = draw_cases("skimage", 17, 3, Skipped())
+    course = parse_method("course-cnn")
+    together = course.restore_batch([case.observation for case in cases])
+    for case, restored in zip(cases, together, strict=True):
+        np.testing.assert_allclose(course.restore(case.observation), restored, atol=0.0255)
