@@ -18,22 +18,21 @@ from inpaintbench.reports.page import markdown_table
 
 def speed_table(results: dict[str, Any]) -> pd.DataFrame:
     """Put the two sides of every pair in one row, in milliseconds a crop: median (quartiles)."""
-    sides: dict[str, dict[str, tuple[str, dict[str, float], float]]] = {}
+    sides: dict[str, dict[str, tuple[str, dict[str, float], float, str]]] = {}
     for result in results["benchmarks"]:
         notes = result["extra_info"]
         if "side" in notes:
             role = "ours" if notes["side"] == "ours" else "rival"
             part = {k: result["stats"][k] * 1000 / notes["crops"] for k in ("median", "q1", "q3")}
             error = notes.get("mse", float("nan"))
-            sides.setdefault(result["group"], {})[role] = (notes["side"], part, error)
+            answer = notes.get("answer", "the same answer")
+            sides.setdefault(result["group"], {})[role] = (notes["side"], part, error, answer)
     rows = []
     for pair, both in sides.items():
         if len(both) < 2:
             continue
-        (_, ours, our_mse), (rival, theirs, their_mse) = both["ours"], both["rival"]
-        errors = (
-            f"{our_mse:.1f} / {their_mse:.1f}" if not math.isnan(our_mse) else "the same answer"
-        )
+        (_, ours, our_mse, answer), (rival, theirs, their_mse, _) = both["ours"], both["rival"]
+        errors = f"{our_mse:.1f} / {their_mse:.1f}" if not math.isnan(our_mse) else answer
         rows.append(
             {
                 "method": pair.split(" / ")[0],  # one method may race against several

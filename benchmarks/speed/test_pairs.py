@@ -126,7 +126,7 @@ def timed(
     side: str,
     crops: int,
     function: Callable[[], object],
-    **notes: float,
+    **notes: float | str,
 ) -> None:
     """Time one side of a pair; `table.py` reads the notes."""
     benchmark.group = pair
