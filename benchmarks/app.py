@@ -228,21 +228,21 @@ def train(
     from inpaintbench.methods.networks.network_method import NetworkMethod
 
     method = parse_method(network)
+    if not isinstance(method, FittedMethod | Ensemble | NetworkMethod):
+        raise InputError(f"{network} has nothing to train: it is neither a network nor fitted")
+    name = method.weights_name
+    folder = out or Path("training") / name
     if isinstance(method, FittedMethod):
-        name, folder = method.name, out or Path("training") / method.name
         card = fit_method(type(method), images, folder, seed)
     elif isinstance(method, Ensemble):
         from inpaintbench.methods.stacking import fit_ensemble
 
-        name, folder = method.name, out or Path("training") / method.name
         card = fit_ensemble(images, folder, seed)
-    elif isinstance(method, NetworkMethod):
+    else:
         from inpaintbench.methods.networks.training import Settings
         from inpaintbench.methods.networks.training import train as train_network
 
         method.device = device
-        name = method.weights_name
-        folder = out or Path("training") / name
         settings = Settings(
             minutes=minutes,
             crops=crops,
@@ -254,8 +254,6 @@ def train(
             devices=devices,
         )
         card = train_network(method, images, folder, settings, resume, start)
-    else:
-        raise InputError(f"{network} has nothing to train: it is neither a network nor fitted")
     path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
     print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")

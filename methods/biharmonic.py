@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.polyharmonic import folded_operator, polyharmonic_fill
-from inpaintbench.methods.rectangles import LinearMethod, predict_rectangles
+from inpaintbench.methods.rectangles import predict_rectangles
 
 
-class Biharmonic(LinearMethod):
+class Biharmonic(PredictingMethod):
     """The solution of the bilaplacian's equation with the known pixels as its boundary.
 
     S. B. Damelin, N. S. Hoang, "On surface completion and image inpainting by biharmonic

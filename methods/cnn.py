@@ -1,7 +1,11 @@
 """Our own network: a residual U-Net on a window around the hole."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.networks.network_method import NetworkMethod
 
@@ -34,6 +38,11 @@ class Cnn(NetworkMethod):
     def weights_name(self) -> str:
         """What its weights file is called: `cnn` or `cnn-small`."""
         return "cnn" if self.size == "large" else f"cnn-{self.size}"
+
+    def expected_errors(self, observations: Sequence[Observation]) -> list[Array] | None:
+        """Expect a squared error for every hidden pixel, as the network learned to."""
+        errors = [error for _, error in self._restored(observations)]
+        return None if all(np.isnan(error).all() for error in errors) else errors
 
     def build(self) -> "ResidualUNet":
         """Make the untrained network."""

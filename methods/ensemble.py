@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.method import Method
+from inpaintbench.methods.method import Method, PredictingMethod
 from inpaintbench.methods.registry import parse_method
 from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, read_card
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 ARRAYS = ("areas", "weights")
 
 
-class Ensemble(WeightedMethod):
+class Ensemble(PredictingMethod, WeightedMethod):
     """A convex combination of cnn and fsr:quality=true.
 
     Methods err in different ways, so that a mean of them errs less than each. The weights are those
@@ -49,20 +49,8 @@ class Ensemble(WeightedMethod):
             raise InputError(f"{self.weights_path.with_suffix('.toml')} names no members")
         return [parse_method(str(label)) for label in labels]
 
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
-
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures; every member gets them in one batch."""
-        pictures: list[Array] = [o.image.astype(np.float64) for o in observations]
-        predictions = self.predict_batch(observations)
-        for picture, o, prediction in zip(pictures, observations, predictions, strict=True):
-            picture[o.mask] = prediction
-        return pictures
-
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Average the members' answers for the hidden pixels."""
+        """Average the members' answers; every member gets its pictures in one batch."""
         members = self.members
         arrays = loaded_arrays(self.weights_file, ARRAYS)
         if arrays["weights"].shape != (len(arrays["areas"]) + 1, len(members)):
@@ -71,13 +59,13 @@ class Ensemble(WeightedMethod):
             arrays["weights"][area_bins(hidden_areas(o.mask), arrays["areas"])]
             for o in observations
         ]
-        means = [np.zeros((o.mask.sum(), *o.image.shape[2:])) for o in observations]
+        means: list[Array] = [np.zeros((o.mask.sum(), *o.image.shape[2:])) for o in observations]
         for number, member in enumerate(members):
             asked = [k for k, share in enumerate(shares) if share[:, number].any()]
             answers = member.predict_batch([observations[k] for k in asked]) if asked else []
             for k, answer in zip(asked, answers, strict=True):
                 means[k] += (answer.T * shares[k][:, number]).T  # of every channel alike
-        return list(means)
+        return means
 
     def weights_sha256(self) -> str:
         """Hash of its own weights' hash, and of its members' labels and weights."""

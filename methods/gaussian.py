@@ -11,8 +11,9 @@ from scipy import fft, linalg, ndimage
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
+from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ MARGIN = 12  # known pixels on every side that are read
 NUGGET = 0.004  # of the variance between neighbours: noise that keeps the systems well-posed
 
 
-class Gaussian(LinearMethod, FittedMethod):
+class Gaussian(PredictingMethod, FittedMethod):
     """The best linear unbiased prediction of the hole from the 12 pixels around it: kriging.
 
     Windows of photographs are taken for draws from one Gaussian distribution. Its covariance is

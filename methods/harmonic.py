@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.polyharmonic import folded_operator, polyharmonic_fill
-from inpaintbench.methods.rectangles import LinearMethod, predict_rectangles
+from inpaintbench.methods.rectangles import predict_rectangles
 
 
-class Harmonic(LinearMethod):
+class Harmonic(PredictingMethod):
     """The solution of Laplace's equation with the known pixels as its boundary.
 
     The five-point Laplacian of every hidden pixel is 0, so each is the mean of its neighbours; at

@@ -136,6 +136,26 @@ class Method(ABC):
         return json.dumps(self.parameters, sort_keys=True)
 
 
+class PredictingMethod(Method):
+    """A method that computes hidden pixels alone: it needs `predict_batch` instead of `restore`."""
+
+    @abstractmethod
+    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Give the restored values of each picture's hidden pixels, as `picture[mask]`."""
+
+    def restore(self, observation: Observation) -> Array:
+        """Restore one picture."""
+        return self.restore_batch([observation])[0]
+
+    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
+        """Restore several pictures, by one call of `predict_batch`."""
+        pictures: list[Array] = [o.image.astype(np.float64) for o in observations]
+        predictions = self.predict_batch(observations)
+        for picture, o, prediction in zip(pictures, observations, predictions, strict=True):
+            picture[o.mask] = prediction
+        return pictures
+
+
 def highest_value(observation: Observation) -> int:
     """The largest value of the picture's dtype: 255 or 65535."""
     return int(np.iinfo(observation.image.dtype).max)

@@ -18,11 +18,11 @@ class PatchMatch(Exemplar):
 
     Departs from the papers for the sake of speed: a random try looks at 32 places in a row, at
     little more than the cost of one, and the windows shrink by 4 instead of 2. And for the sake of
-    squared error: patches are compared, and vote, with
-    their means taken out, as with the bias of Darabi et al., "Image melding", ACM Transactions on
-    Graphics 31(4), 2012; the last vote draws a match towards the harmonic filling as far as it
-    differs from its patch; each level starts half from the coarser one and half from the harmonic
-    filling. A match must be known completely, and the answer stays in the known pixels' range.
+    squared error: patches are compared, and vote, with their means taken out, as with the bias of
+    Darabi et al., "Image melding", ACM Transactions on Graphics 31(4), 2012; the last vote draws a
+    match towards the harmonic filling as far as it differs from its patch; each level starts half
+    from the coarser one and half from the harmonic filling. A match must be known completely, and
+    the answer stays in the known pixels' range.
 
     Parameters
     ----------

@@ -11,8 +11,9 @@ from scipy import linalg
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
+from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
@@ -24,7 +25,7 @@ WINDOWS = 60_000  # drawn to fit on
 COMPONENTS = 400
 
 
-class Pca(LinearMethod, FittedMethod):
+class Pca(PredictingMethod, FittedMethod):
     """Principal components of windows, fitted to the known pixels by ridge least squares.
 
     Windows of photographs without their mean, turned in all 8 ways, have their 400 principal

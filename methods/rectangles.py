@@ -4,7 +4,6 @@ A linear method restores a rectangle away from the picture's border by a fixed m
 pixels around it. So each matrix is computed once, and every batch costs one product per hole shape.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 import numba
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
-from inpaintbench.methods.method import Method, per_channel
+from inpaintbench.methods.method import per_channel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -21,26 +20,6 @@ Folded = tuple[Floats, Floats]
 LARGEST = 32  # pixels of a side; a larger hole's matrix would cost more than it saves
 CHUNK = 16  # masks looked at together, so that they stay in the processor's cache
 BLOCK = 64  # pixels of a mask looked at together, in vector instructions
-
-
-class LinearMethod(Method):
-    """A method that has `predict_batch` from `predict_rectangles`, and pictures from that."""
-
-    @abstractmethod
-    def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Give the restored values of each picture's hidden pixels."""
-
-    def restore(self, observation: Observation) -> Array:
-        """Restore one picture."""
-        return self.restore_batch([observation])[0]
-
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with holes of one shape by one matrix product."""
-        pictures: list[Array] = [o.image.astype(np.float64) for o in observations]
-        predictions = self.predict_batch(observations)
-        for picture, o, prediction in zip(pictures, observations, predictions, strict=True):
-            picture[o.mask] = prediction
-        return pictures
 
 
 def folded(matrix: Floats) -> Folded:

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.rectangles import Folded, LinearMethod, folded, predict_rectangles
+from inpaintbench.methods.method import PredictingMethod
+from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
 
 Floats = NDArray[np.float64]
 
 MOST_POINTS = 1500  # beyond it one spline through all costs more than local ones
 
 
-class ThinPlate(LinearMethod):
+class ThinPlate(PredictingMethod):
     """The thin-plate spline through the known pixels near the hole.
 
     J. Duchon, "Splines minimizing rotation-invariant semi-norms in Sobolev spaces", 1977: of all

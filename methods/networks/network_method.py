@@ -26,8 +26,8 @@ class NetworkMethod(WeightedMethod):
 
     Each connected hole gets a window of its own, and each colour channel is restored by itself. A
     hole too large for a window (over 48 pixels) keeps its harmonic fill. Computes in bfloat16 where
-    the device is fast at it, else in float32: the challenge MSE is the same to
-    within a few tenths of a percent.
+    the device is fast at it, else in float32: the challenge MSE is the same to within a few tenths
+    of a percent.
 
     Parameters
     ----------
@@ -52,11 +52,6 @@ class NetworkMethod(WeightedMethod):
     def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore several pictures; their windows share batches."""
         return [picture for picture, _ in self._restored(observations)]
-
-    def expected_errors(self, observations: Sequence[Observation]) -> list[Array] | None:
-        """Expect a squared error for every hidden pixel, if the network learned to."""
-        errors = [error for _, error in self._restored(observations)]
-        return None if all(np.isnan(error).all() for error in errors) else errors
 
     def _restored(self, observations: Sequence[Observation]) -> Iterator[tuple[Array, Array]]:
         """Restore, few pictures at a time so that few windows are held: pictures and errors."""

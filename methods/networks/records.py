@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.files import write_text, written_whole
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.training import Trainee
@@ -42,8 +42,7 @@ class Records(Callback):
 
         if not is_first_process():
             return
-        with written_whole(self.folder / "settings.toml") as temporary:
-            temporary.write_text(tomli_w.dumps(settings))
+        write_text(tomli_w.dumps(settings), self.folder / "settings.toml")
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: "Trainee") -> None:  # type: ignore[override]
         """Restore the samples, while the averaged weights are in place."""

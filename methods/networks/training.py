@@ -308,9 +308,8 @@ def train(
         _fit(trainer, trainee, last if resume else None)
     except (InputError, KeyboardInterrupt):
         if trainee.history:
-            with suppress(
-                InputError, OSError
-            ):  # the disk may be full; what went wrong first is told
+            # The disk may be full; what went wrong first is told.
+            with suppress(InputError, OSError):
                 write_best()
         if not is_first_process():
             sys.exit(2)  # the first says why
