@@ -63,12 +63,28 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Of the cases.")] = None,
     jobs: Jobs = CORES,
     timeout: Timeout = 60.0,
+    memory: Annotated[
+        float, typer.Option(min=0.1, help="GiB that a method's process may take.")
+    ] = 8.0,
+    cluster: Annotated[
+        str,
+        typer.Option(help="A dask scheduler; local:4 starts one here.", metavar="ADDRESS"),
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: a new one in runs/.")
+        Path | None,
+        typer.Option(help="Folder of the run; default: in runs/, the one not finished or new."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Only say what would be done again, and why.")
+    ] = False,
 ) -> None:
-    """Run methods on a suite's cases, print the leaderboard and write the report."""
-    from inpaintbench.benchmarks.run import run_suite
+    """Run methods on a suite's cases, print the leaderboard and write the report.
+
+    A run that was stopped goes on where it was when the same command is given again. What still
+    holds of a run in --out is taken over.
+    """
+    from inpaintbench.benchmarks.run import explain as explain_run
+    from inpaintbench.benchmarks.run import run_suite, unfinished_run
     from inpaintbench.benchmarks.suite import read_suite
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
@@ -78,10 +94,16 @@ def run(
     changes = {key: value for key, value in given.items() if value is not None}
     chosen = read_suite(suite).model_copy(update=changes)
     made = _made_methods(chosen.methods)
-    folder = out or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    begun = None if out else unfinished_run(RUNS, chosen, [method.label for method in made])
+    folder = out or begun or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     console = _console()
+    if explain:
+        _print_table(console, explain_run(chosen, made, folder))
+        return
+    if begun:
+        print(f"going on with {begun}, which was not finished")
     with _progress(console, {method.label: chosen.cases for method in made}) as advance:
-        run_suite(chosen, made, folder, jobs, timeout, advance, _warn)
+        run_suite(chosen, made, folder, jobs, timeout, advance, _warn, memory, cluster)
     finished = load_run(folder)
     page = write_report(finished)
     _print_run(console, finished, page)
@@ -419,6 +441,7 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
         "family",
         "status",
         "message",
+        "why",
         "what it is",
         "parameters",
         "photograph",

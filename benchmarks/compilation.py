@@ -1,9 +1,10 @@
 """Saying that a method is being compiled: its first run on a machine is slower than the next."""
 
-import sys
 from typing import ClassVar
 
 from numba.core.event import Event, Listener
+
+from inpaintbench.benchmarks import isolation
 
 
 class Announcement(Listener):
@@ -22,7 +23,8 @@ class Announcement(Listener):
         """Say so, if that was not said yet."""
         if self.label not in self.told:
             self.told.add(self.label)
-            print(f"{self.label}: compiling, once for this machine", file=sys.stderr, flush=True)
+            text = f"{self.label}: compiling, once for this machine"
+            print(text, file=isolation.user_stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
         """Nothing is left to say."""

@@ -1,18 +1,15 @@
 """What a run was made with: code, packages, machine, data."""
 
-import hashlib
 import os
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.datasets.cases import Case
 
 PACKAGES = (
     "inpaintbench",
@@ -27,7 +24,7 @@ PACKAGES = (
 )
 
 
-def describe_environment(suite: Suite, cases: Sequence[Case]) -> dict[str, Any]:
+def describe_environment(suite: Suite, cases_sha256: str) -> dict[str, Any]:
     """Describe everything that a run's numbers depend on, ready for JSON."""
     # An installed copy may lie inside somebody else's repository.
     ours = bool(_git("ls-files", "--error-unmatch", Path(__file__).name))
@@ -43,7 +40,7 @@ def describe_environment(suite: Suite, cases: Sequence[Case]) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpu": _gpu(),
         "threads_per_worker": 1,
-        "cases_sha256": hashlib.sha256("".join(c.sha256 for c in cases).encode()).hexdigest(),
+        "cases_sha256": cases_sha256,
     }
 
 

@@ -1,54 +1,160 @@
 """Carrying out a suite: every method on the same observations, scored, and written as a run.
 
-The parent process draws the cases and keeps the truth; workers get observations only. Cases go out
-in blocks of a fixed size, whatever the number of workers, so that this number changes no score. A
-block that fails is repeated case by case: only the guilty case is lost.
+Cases go out to workers in blocks of a fixed size, whatever the number of workers, so that this
+number changes no score (see `blocks.py`). A block's rows are written as it ends; a run that was
+stopped goes on with the blocks that are missing, and takes over those that still hold (see
+`reuse.py`). So memory does not grow with the number of cases.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
+import hashlib
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessPool
 
-from inpaintbench.benchmarks.content import content_of
+from inpaintbench.benchmarks.blocks import (
+    MOST_OTHERS,
+    Block,
+    Finished,
+    block_size,
+    cut_blocks,
+    describe_block,
+    draw_block,
+    others_of,
+    score_block,
+    skipped_rows,
+)
+from inpaintbench.benchmarks.cluster import Task, Workers, as_finished, open_workers
 from inpaintbench.benchmarks.environment import describe_environment
-from inpaintbench.benchmarks.scoring import InvalidRestoration, constant_mse, finish, score_picture
+from inpaintbench.benchmarks.isolation import Limits
+from inpaintbench.benchmarks.parts import part_key, part_path, read_column, read_part, write_part
+from inpaintbench.benchmarks.reuse import (
+    Key,
+    key_digest,
+    libraries_of,
+    method_key,
+    modules_of,
+    task_key,
+    why_redone,
+)
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
-from inpaintbench.datasets.cases import Case, Observation
+from inpaintbench.benchmarks.workers import time_method, worker_pool
+from inpaintbench.datasets.cases import Case, Observation, Share
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder, write_json, write_parquet, write_picture
-from inpaintbench.datasets.images import Skipped
+from inpaintbench.datasets.files import (
+    make_folder,
+    safe_name,
+    write_bytes,
+    write_json,
+    write_parquet,
+    write_picture,
+    write_text,
+)
+from inpaintbench.datasets.images import Skipped, read_photograph
 from inpaintbench.methods.method import Method
 from inpaintbench.reports.picture import picture_path
 
-BLOCK = 25  # cases that a worker gets at a time
+KEPT = 500  # cases of which pictures and restorations are kept, evenly over the suite
 TIMED_CASES = 10  # of the timing pass, evenly over the suite
 TIMING_REPEATS = 3
 TIMING_SECONDS = 10.0  # after which a slow method is not repeated
+
+# Heavy libraries that methods share: imported once in each worker, and forked from there.
+SHARED_LIBRARIES = ("cv2", "numba", "numpy", "scipy.ndimage", "scipy.sparse", "torch")
 
 # Sides of picture and hole whose cost is timed: growing holes, then growing pictures.
 GROWTH = ((80, 5), (80, 9), (80, 15), (80, 21), (40, 9), (160, 9), (320, 9))
 
 Progress = Callable[[str, int], None]  # method label, cases finished
+Warn = Callable[[str], None]
 
 
-@dataclass
-class Outcome:
-    """What became of one method on one case."""
+@dataclass(frozen=True)
+class Plan:
+    """A suite cut into blocks, and where its run is written.
 
-    status: str
-    message: str = ""
-    restored: Any = None
-    seconds: float = float("nan")
-    expected_mse: float = float("nan")  # what the method itself expects
+    Attributes
+    ----------
+    suite, methods, folder : as `run_suite` takes them
+    shares : how many cases come from which photograph, in the suite's order
+    """
+
+    suite: Suite
+    methods: Sequence[Method]
+    folder: Path
+    shares: Sequence[Share]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The suite's cases in blocks."""
+        return cut_blocks(self.shares, block_size(self.suite.cases))
+
+    @cached_property
+    def blocks_apart(self) -> list[Block]:
+        """The same, each of one photograph: for methods that look around."""
+        return cut_blocks(self.shares, block_size(self.suite.cases), apart=True)
+
+    def blocks_of(self, method: Method) -> list[Block]:
+        """The blocks that a method gets."""
+        apart = method.looks_around and self.suite.task in method.tasks
+        return self.blocks_apart if apart else self.blocks
+
+    @property
+    def cases_folder(self) -> Path:
+        """The table of cases."""
+        return self.folder / "cases.parquet"
+
+    def scores_folder(self, method: Method) -> Path:
+        """The part of the table of scores that holds a method's."""
+        return self.folder / "scores.parquet" / safe_name(method.label)
+
+    def key_file(self, method: Method) -> Path:
+        """Where stands what a method's scores depend on."""
+        return self.folder / "keys" / f"{safe_name(method.label)}.json"
+
+    @property
+    def kept_every(self) -> int:
+        """Of every how many cases one is kept as pictures."""
+        return math.ceil(self.suite.cases / KEPT)
+
+    def kept(self) -> Block:
+        """The cases that are kept as pictures."""
+        return self.numbered(range(0, self.suite.cases, self.kept_every))
+
+    def numbered(self, numbers: Iterable[int]) -> Block:
+        """Make a block of the cases with these numbers in the suite, in ascending order."""
+        parts = []
+        waiting = iter(numbers)
+        number = next(waiting, None)
+        first = 0
+        for image_id, count in self.shares:
+            while number is not None and number < first + count:
+                parts.append((image_id, number - first, number - first + 1))
+                number = next(waiting, None)
+            first += count
+        return Block(0, tuple(parts))
+
+    def case_hashes(self, block: Block) -> str:
+        """Make one hash of the hashes of a block's cases, which must be drawn by now."""
+        size = block_size(self.suite.cases)
+        hashes: list[str] = []
+        start = block.first // size * size
+        while start + len(hashes) < block.first + len(block):
+            hashes += read_part(self.cases_folder, start + len(hashes))["sha256"].tolist()
+        own = hashes[block.first - start :][: len(block)]
+        return hashlib.sha256("".join(own).encode()).hexdigest()
 
 
 def run_suite(
@@ -58,248 +164,367 @@ def run_suite(
     jobs: int,
     timeout: float,
     progress: Progress,
-    warn: Callable[[str], None],
+    warn: Warn,
+    gibibytes: float = Limits.gibibytes,
+    cluster: str = "",
 ) -> None:
     """Run methods on a suite's cases and write the run's files into `folder`.
+
+    Where `folder` holds the same run already, finished or not, what still holds is taken over.
 
     Parameters
     ----------
     suite : what to draw the cases from
     methods : made methods, with different labels
-    folder : the run; must not hold anything yet
+    folder : the run
     jobs : worker processes
-    timeout : seconds that a method may take for a case, on average over a block of 25; a block
-        that takes longer is repeated case by case
+    timeout : seconds that a method may take for a case, on average over a block; a block that takes
+        longer is repeated case by case
     progress, warn : receive what the user should see
+    gibibytes : of memory that a method's process may take
+    cluster : see `open_workers`
 
     Raises
     ------
     InputError
-        If weights are at fault, no case can be drawn, or the folder cannot be written.
+        If weights are at fault, no case can be drawn, the folder cannot be written or holds
+        something else, or a cluster does not answer.
     """
     started = datetime.now(UTC)
-    weights = {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())}
+    keys = {method.label: method_key(method) for method in methods}  # finds bad weights first
     skipped = Skipped()
-    cases = suite.draw(skipped)
-    strange = changed_cases(suite, cases)
-    for notice in _notices(skipped, strange):
+    plan = Plan(suite, methods, folder, suite.plan(skipped))
+    for notice in _skipped_notices(skipped):
         warn(notice)
-    _claim(folder)
-    scores = _score_all(suite.task, methods, cases, folder, jobs, timeout, progress)
-    _keep_cases(cases, folder)  # only now: no method can find the truth on disk
-    write_parquet(scores, folder / "scores.parquet")
-    failed = set(scores.loc[scores["status"] != "ok", "label"])
-    whole = [method for method in methods if method.label not in failed]
-    write_parquet(time_all(whole, cases, timeout), folder / "timings.parquet")
-    environment = describe_environment(suite, cases) | {
-        "weights_sha256": weights,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "jobs": jobs,
-        "timeout_seconds": timeout,
-        "skipped_files": dict(skipped.files),
-        "cases_unlike_manifest": strange,
-    }
-    write_json(environment, folder / "environment.json")  # last: it marks the run as finished
+    limits = Limits(timeout, gibibytes)
+    with _claimed(plan):
+        with open_workers(jobs, cluster) as workers:
+            photographs = _Photographs(suite, workers)
+            _draw_all(plan, workers, photographs, warn)
+            strange = changed_cases(suite, _id_and_hash(plan))
+            if strange:
+                warn(f"{len(strange)} cases differ from the manifest, first: {strange[0]}")
+            spent = _score_all(plan, keys, limits, workers, photographs, progress, warn)
+        _keep_cases(plan)  # only now: no method can find the truth on disk
+        _time(plan, timeout)
+        environment = describe_environment(suite, _cases_sha256(plan)) | {
+            "weights_sha256": {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())},
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "jobs": jobs,
+            "cluster": cluster,
+            "timeout_seconds": timeout,
+            "memory_gibibytes": gibibytes,
+            "worker_seconds": spent,
+            "pictures_kept": len(plan.kept()),
+            "skipped_files": dict(skipped.files),
+            "cases_unlike_manifest": strange,
+        }
+        write_json(environment, folder / "environment.json")  # last: it marks the run as finished
 
 
-def _notices(skipped: Skipped, strange: Sequence[str]) -> Iterator[str]:
+def _skipped_notices(skipped: Skipped) -> Iterator[str]:
     for name, reason in skipped.files:
         yield f"skipped {name}: {reason}"
     if skipped.files:
         yield f"skipped {len(skipped)} files in all"
-    if strange:
-        yield f"{len(strange)} cases differ from the suite's manifest, first: {strange[0]}"
 
 
-def _claim(folder: Path) -> None:
-    """Make the run's folder, or say why that cannot be."""
+@contextmanager
+def _claimed(plan: Plan) -> Iterator[None]:
+    """Take the run's folder for this process alone, or say why that cannot be."""
+    from filelock import FileLock, Timeout
+
+    folder = plan.folder
     make_folder(folder)
-    if any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty; choose another --out, or remove it")
+    _check_folder(plan)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"another run is writing to {folder}; choose another --out") from None
+    try:
+        _tidy(folder)
+        about = {"suite": plan.suite.model_dump(), "version": version("inpaintbench")}
+        write_json(about | {"methods": [m.label for m in plan.methods]}, folder / "run.json")
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
 
 
-def _keep_cases(cases: Sequence[Case], folder: Path) -> None:
-    """Write the table of cases, and what each looks like."""
-    write_parquet(case_table(cases), folder / "cases.parquet")
-    for case in cases:
-        mask = case.mask.astype(np.uint8) * 255
-        pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
-        for what, pixels in pictures.items():
-            write_picture(pixels, picture_path(folder, "pictures", what, case.case_id))
+def _check_folder(plan: Plan) -> None:
+    """Raise an `InputError` where the folder holds anything but this run, or a part of it."""
+    folder, there = plan.folder, read_start(plan.folder)
+    if there is None:
+        if any(path.name != ".lock" for path in folder.iterdir()):
+            raise InputError(f"{folder} is not empty and no run; choose another --out")
+        return
+    if _drawn_from(there["suite"]) != _drawn_from(plan.suite.model_dump()):
+        raise InputError(f"{folder} holds a run of other cases; choose another --out")
+    others = sorted(set(there["methods"]) - {method.label for method in plan.methods})
+    if others:
+        raise InputError(
+            f"{folder} also holds {', '.join(others)}, which this command does not run; "
+            "name them too, or choose another --out"
+        )
+
+
+def _drawn_from(suite: dict[str, Any]) -> dict[str, Any]:
+    return {key: suite.get(key) for key in ("task", "images", "cases", "seed")}
+
+
+def read_start(folder: Path) -> dict[str, Any] | None:
+    """Read what a run was begun with; None where none was."""
+    try:
+        start: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        return start if {"suite", "methods"} <= set(start) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def unfinished_run(folder: Path, suite: Suite, labels: Sequence[str]) -> Path | None:
+    """Find the last run in a folder of runs that was begun with the same words, and not ended."""
+    wanted = {"suite": suite.model_dump(), "methods": list(labels)}
+    for path in sorted(folder.glob("*/run.json"), reverse=True):
+        start = read_start(path.parent)
+        if start and {key: start[key] for key in wanted} == wanted:
+            ended = (path.parent / "environment.json").exists()
+            return None if ended else path.parent
+    return None
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed run left half-written, and what must not be there while methods run."""
+    (folder / "environment.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for path in folder.rglob(".*-*"):
+        if path.is_file():
+            path.unlink()
+
+
+class _Photographs:
+    """Gives the workers of a cluster the photographs that a block needs, each sent once.
+
+    Workers of this machine read them by themselves.
+    """
+
+    def __init__(self, suite: Suite, workers: Workers) -> None:
+        self._suite, self._client = suite, workers.client
+        self._sent: dict[str, Any] = {}
+
+    def of(self, *blocks: Block) -> dict[str, Any] | None:
+        """Photographs by image id, or what stands for them in the cluster."""
+        if self._client is None:
+            return None
+        needed = {image_id for block in blocks for image_id in block.image_ids}
+        sides = self._suite.task_module().SIDES
+        for image_id in sorted(needed - set(self._sent)):
+            photograph = read_photograph(self._suite.images, image_id, sides[0])
+            self._sent[image_id] = self._client.scatter(photograph, hash=False)
+        return {image_id: self._sent[image_id] for image_id in needed}
+
+
+def _draw_all(plan: Plan, workers: Workers, photographs: _Photographs, warn: Warn) -> None:
+    """Write the table of cases, but for the blocks that are there already."""
+    key = task_key(plan.suite.task_module().__name__)
+
+    def tasks() -> Iterator[tuple[Any, Task]]:
+        for block in plan.blocks:
+            digest = key_digest(key, str(_drawn_from(plan.suite.model_dump())), str(block.parts))
+            if not _holds(plan.cases_folder, block, digest, warn):
+                arguments = (plan.suite, block, photographs.of(block))
+                yield (block, digest), (describe_block, arguments)
+
+    _remove_others(plan.cases_folder, plan.blocks)
+    for (block, digest), finished in as_finished(workers, tasks()):
+        write_part(finished.table, plan.cases_folder, block.first, digest)
+
+
+def _holds(folder: Path, block: Block, digest: str, warn: Warn) -> bool:
+    """Whether a block's rows are there, whole, and made with the same key."""
+    found = part_key(folder, block.first)
+    if found == "":
+        warn(f"{part_path(folder, block.first)} is damaged: these cases are done again")
+    return found == digest
+
+
+def _remove_others(folder: Path, blocks: Sequence[Block]) -> None:
+    """Remove the rows of blocks that the suite is no longer cut into."""
+    own = {part_path(folder, block.first) for block in blocks}
+    for path in folder.glob("*.parquet"):
+        if path not in own:
+            path.unlink()
 
 
 def _score_all(
-    task: str,
-    methods: Sequence[Method],
-    cases: Sequence[Case],
-    folder: Path,
-    jobs: int,
-    timeout: float,
+    plan: Plan,
+    keys: dict[str, Key],
+    limits: Limits,
+    workers: Workers,
+    photographs: _Photographs,
     progress: Progress,
-) -> pd.DataFrame:
-    """Restore every case by every method: one row each, whatever happened."""
+    warn: Warn,
+) -> dict[str, float]:
+    """Write the table of scores, but for the blocks that still hold; returns seconds spent."""
+    shared = _shared_modules(plan.methods)
+
+    def tasks() -> Iterator[tuple[Any, Task]]:
+        for method in plan.methods:
+            key, folder, blocks = (
+                keys[method.label],
+                plan.scores_folder(method),
+                plan.blocks_of(method),
+            )
+            write_json(key, plan.key_file(method))
+            _remove_others(folder, blocks)
+            for place, block in enumerate(blocks):
+                digest = key_digest(key, plan.case_hashes(block))
+                if _holds(folder, block, digest, warn):
+                    progress(method.label, len(block))
+                    continue
+                if plan.suite.task not in method.tasks:
+                    write_part(_skipped(plan, method, block), folder, block.first, digest)
+                    progress(method.label, len(block))
+                    continue
+                others = others_of(place, blocks) if method.looks_around else Block(0, ())
+                sent = photographs.of(block, others)
+                arguments = (plan.suite, method, block, others, plan.kept_every)
+                task = (score_block, (*arguments, limits, shared, sent))
+                yield (method, block, digest), task
+
+    spent: Counter[str] = Counter()
+    for (method, block, digest), finished in as_finished(workers, tasks()):
+        _keep(plan, method, block, finished, digest)
+        spent.update(finished.spent)
+        progress(method.label, len(block))
+    return dict(spent)
+
+
+def _shared_modules(methods: Sequence[Method]) -> tuple[str, ...]:
+    """Choose what is imported once in each worker, to be forked: no one else's code."""
+    used = {name for method in methods for name in libraries_of(method)}
+    libraries = [name for name in SHARED_LIBRARIES if name.split(".")[0] in used]
+    own = {module for method in methods for module in modules_of(method)}
+    return (*libraries, *sorted(name for name in own if name.startswith("inpaintbench.")))
+
+
+def _skipped(plan: Plan, method: Method, block: Block) -> pd.DataFrame:
+    """Rows of a method that cannot do the task, for a block that is none of one photograph."""
+    case_ids = read_part(plan.cases_folder, block.first)["case_id"]
+    return skipped_rows(method, case_ids, f"cannot do the task {plan.suite.task}")
+
+
+def _keep(plan: Plan, method: Method, block: Block, finished: Finished, digest: str) -> None:
+    """Write what came back of a block; its rows last, since they say that the rest is there."""
+    for case_id, picture in finished.pictures.items():
+        write_bytes(picture, picture_path(plan.folder, "restorations", method.label, case_id))
+    for name, text in finished.tracebacks.items():
+        write_text(text, plan.folder / "failures" / name)
+    write_part(finished.table, plan.scores_folder(method), block.first, digest)
+
+
+def explain(suite: Suite, methods: Sequence[Method], folder: Path) -> pd.DataFrame:
+    """Say for each method what a run in `folder` would take over and do again, and why.
+
+    Columns: `method`, `reused` and `redone` (blocks), `why`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or no case can be drawn.
+    """
+    plan = Plan(suite, methods, folder, suite.plan(Skipped()))
+    if folder.exists():
+        _check_folder(plan)
     rows = []
-    skipped = Outcome("skipped", f"cannot do the task {task}")
     for method in methods:
-        if task not in method.tasks:
-            rows += [_row(method, case, skipped, folder) for case in cases]
-            progress(method.label, len(cases))
-    able = [method for method in methods if task in method.tasks]
-    observations = [case.observation for case in cases]
-    photographs = [case.image_id for case in cases]
-    with worker_pool(jobs) as pool:
-        for method, first, outcomes in restore_all(pool, able, observations, photographs, timeout):
-            block = cases[first : first + len(outcomes)]
-            rows += [_row(method, c, o, folder) for c, o in zip(block, outcomes, strict=True)]
-            progress(method.label, len(block))
-    return pd.DataFrame(rows).sort_values(["method", "params", "case_id"], ignore_index=True)
+        key, blocks = method_key(method), plan.blocks_of(method)
+        held = [_held(plan, method, key, block) for block in blocks]
+        rows.append((method.label, sum(held), len(held) - sum(held), _why(plan, method, key, held)))
+    return pd.DataFrame(rows, columns=["method", "reused", "redone", "why"])
 
 
-def changed_cases(suite: Suite, cases: Sequence[Case]) -> list[str]:
-    """Ids of the cases whose pixels are not those of the suite's manifest."""
+def _held(plan: Plan, method: Method, key: Key, block: Block) -> bool:
+    """Whether a block would be taken over; it would not where its cases are not drawn yet."""
+    try:
+        digest = key_digest(key, plan.case_hashes(block))
+    except Exception:  # no rows of these cases, or damaged ones
+        return False
+    return part_key(plan.scores_folder(method), block.first) == digest
+
+
+def _why(plan: Plan, method: Method, key: Key, held: Sequence[bool]) -> str:
+    if all(held):
+        return "nothing it depends on changed"
+    try:
+        before: Key = json.loads(plan.key_file(method).read_text())
+    except (OSError, ValueError):
+        return "it was not run here yet"
+    changed = why_redone(before, key)
+    if changed:
+        return changed
+    return "the rest is not done yet" if any(held) else "not done yet, or its cases changed"
+
+
+def changed_cases(suite: Suite, drawn: Iterable[tuple[str, str]]) -> list[str]:
+    """Ids of the cases, given as id and hash, that are not those of the suite's manifest."""
     manifest = suite.manifest()
-    return [c.case_id for c in cases if manifest.get(c.case_id, c.sha256) != c.sha256]
+    return [case_id for case_id, sha256 in drawn if manifest.get(case_id, sha256) != sha256]
 
 
-def case_table(cases: Sequence[Case]) -> pd.DataFrame:
-    """One row per case: where it came from, its sizes, what the hole hides, its hash."""
-    rows = []
-    for case in cases:
-        box = case.observation.hidden_box
-        rows.append(
-            {
-                "case_id": case.case_id,
-                "task": case.task,
-                "image_id": case.image_id,
-                "source": case.source,
-                "height": case.truth.shape[0],
-                "width": case.truth.shape[1],
-                "hidden_height": box[0].stop - box[0].start,
-                "hidden_width": box[1].stop - box[1].start,
-                "hidden_fraction": float(case.mask.mean()),
-                "seed": case.seed,
-                "sha256": case.sha256,
-                "content": content_of(case),
-                "constant_mse": constant_mse(case),
-            }
-        )
-    return pd.DataFrame(rows)
+def _id_and_hash(plan: Plan) -> Iterator[tuple[str, str]]:
+    columns = (read_column(plan.cases_folder, column) for column in ("case_id", "sha256"))
+    for ids, hashes in zip(*columns, strict=True):
+        yield from zip(ids, hashes, strict=True)
 
 
-def restore_all(
-    pool: ProcessPool,
+def _cases_sha256(plan: Plan) -> str:
+    digest = hashlib.sha256()
+    for hashes in read_column(plan.cases_folder, "sha256"):
+        digest.update("".join(hashes).encode())
+    return digest.hexdigest()
+
+
+def _keep_cases(plan: Plan) -> None:
+    """Write what a sample of the cases looks like."""
+    for case in draw_block(plan.suite, plan.kept()):
+        mask = case.mask.astype(np.uint8) * 255
+        pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
+        for what, pixels in pictures.items():
+            write_picture(pixels, picture_path(plan.folder, "pictures", what, case.case_id))
+
+
+def _time(plan: Plan, timeout: float) -> None:
+    """Time the methods that restored every case, and write `timings.parquet`."""
+    whole = [method for method in plan.methods if _restored_all(plan, method)]
+    places = np.linspace(0, plan.suite.cases - 1, min(TIMED_CASES, plan.suite.cases))
+    timed = draw_block(plan.suite, plan.numbered(places.round().astype(int).tolist()))
+    others: list[Case] = []
+    if any(method.looks_around for method in whole):
+        others = draw_block(plan.suite, plan.numbered(range(min(plan.suite.cases, MOST_OTHERS))))
+    # No restoration is kept: what is shown gives nothing away.
+    timings = time_all(
+        whole, [case.observation for case in timed], [case.observation for case in others], timeout
+    )
+    write_parquet(timings, plan.folder / "timings.parquet")
+
+
+def _restored_all(plan: Plan, method: Method) -> bool:
+    return all((part == "ok").all() for part in read_column(plan.scores_folder(method), "status"))
+
+
+def time_all(
     methods: Sequence[Method],
     observations: Sequence[Observation],
-    photographs: Sequence[str],
+    others: Sequence[Observation],
     timeout: float,
-) -> Iterator[tuple[Method, int, list[Outcome]]]:
-    """Restore observations in blocks, in worker processes.
-
-    `photographs` says for each observation what it was cut from: a method that looks around sees,
-    for every block, only what was cut from others.
-
-    Yields
-    ------
-    method, first, outcomes
-        For every block of every method: the outcomes of observation number `first` and on.
-    """
-
-    def send(method: Method, block: slice) -> "ProcessFuture[Any]":
-        others: list[Observation] = []
-        if method.looks_around:
-            own = set(photographs[block])
-            others = [o for o, p in zip(observations, photographs, strict=True) if p not in own]
-        arguments = [method, observations[block], others]
-        seconds = timeout * (block.stop - block.start)
-        return pool.schedule(restore_block, args=arguments, timeout=seconds)
-
-    blocks = {m: _blocks(photographs, m.looks_around) for m in methods}
-    waiting = deque((m, b, send(m, b)) for m in methods for b in blocks[m])
-    while waiting:
-        method, block, future = waiting.popleft()  # so that its pictures can be forgotten
-        count = block.stop - block.start
-        outcomes = _receive(future, count)
-        if count > 1 and outcomes[0].status != "ok":
-            places = [slice(k, k + 1) for k in range(block.start, block.stop)]
-            single = [send(method, place) for place in places]
-            outcomes = [_receive(one, 1)[0] for one in single]
-            for k, place in enumerate(places):
-                if (
-                    outcomes[k].status == "crash"
-                ):  # a process that dies may take another's case along
-                    outcomes[k] = _receive(send(method, place), 1)[0]
-        yield method, block.start, outcomes
-
-
-def _blocks(photographs: Sequence[str], apart: bool) -> list[slice]:
-    """Cut the observations into blocks; `apart`: of one photograph each."""
-    blocks = []
-    start = 0
-    for stop in range(1, len(photographs) + 1):
-        full = stop - start == BLOCK or stop == len(photographs)
-        if full or (apart and photographs[stop] != photographs[start]):
-            blocks.append(slice(start, stop))
-            start = stop
-    return blocks
-
-
-def _receive(future: "ProcessFuture[Any]", count: int) -> list[Outcome]:
-    """Wait for a block; a failure is the same outcome for each of its cases."""
-    try:
-        restored, expected, seconds = future.result()
-    except FutureTimeout:
-        outcome = Outcome("timeout", "took longer than --timeout allows")
-    except ProcessExpired as error:
-        outcome = Outcome("crash", f"the process died with exit code {error.exitcode}")
-    except MemoryError as error:
-        outcome = Outcome("oom", str(error) or "MemoryError")
-    except Exception as error:  # MethodFailed, or an answer that cannot be sent between processes
-        message = str(error).strip().splitlines() or [type(error).__name__]
-        outcome = Outcome("error", message[0])
-    else:
-        return [
-            Outcome("ok", "", picture, seconds / count, mse)
-            for picture, mse in zip(restored, expected, strict=True)
-        ]
-    return [outcome] * count
-
-
-def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """Score an outcome, keep the restored picture, and make the row of `scores.parquet`."""
-    status, message, scores = outcome.status, outcome.message, {}
-    if status == "ok":
-        try:
-            picture, altered = finish(outcome.restored, case.observation)
-        except InvalidRestoration as error:
-            status, message = "invalid", str(error)
-        else:
-            scores = score_picture(picture, case) | {"altered_known": altered}
-            write_picture(picture, picture_path(folder, "restorations", method.label, case.case_id))
-    columns = ("mse", "mae", "psnr", "ssim", "edge_mse", "altered_known")
-    return {
-        "method": method.name,
-        "label": method.label,
-        "params": method.params_json,
-        "family": method.family,
-        "case_id": case.case_id,
-        "status": status,
-        "message": message,
-        **{column: scores.get(column, float("nan")) for column in columns},
-        "seconds": outcome.seconds,  # on average over its block
-        "expected_mse": outcome.expected_mse,
-    }
-
-
-def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -> pd.DataFrame:
+) -> pd.DataFrame:
     """Time methods that restored every case, one after the other in one worker with one thread.
 
     A method that fails after all is left out: only its time is then unknown.
     """
-    places = np.linspace(0, len(cases) - 1, min(TIMED_CASES, len(cases))).round().astype(int)
-    growing = growing_observations(cases[places[0]].observation)
-    observations = [cases[place].observation for place in places]
-    others = [case.observation for case in cases]  # no restoration is kept: they give nothing away
+    growing = growing_observations(observations[0])
     rows: list[dict[str, Any]] = []
     longest = timeout * (2 * len(observations) + 1) + TIMING_SECONDS * 2
     with worker_pool(1) as pool:

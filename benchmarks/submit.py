@@ -1,14 +1,17 @@
 """Choosing a method, restoring a challenge test set, and writing the submission."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from inpaintbench.benchmarks.run import restore_all
-from inpaintbench.benchmarks.scoring import InvalidRestoration, finish
-from inpaintbench.benchmarks.workers import worker_pool
+from inpaintbench.benchmarks.answers import picture_of
+from inpaintbench.benchmarks.blocks import MOST_OTHERS
+from inpaintbench.benchmarks.cluster import Task, as_finished, open_workers
+from inpaintbench.benchmarks.isolation import Limits
+from inpaintbench.benchmarks.restoring import Outcome, restore_cases
+from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.challenge import (
     predictions_from,
     read_predictions,
@@ -21,6 +24,7 @@ from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
+BLOCK = 25  # pictures that a worker gets at a time
 RECOMMENDED = "cnn"  # what to submit where no run of one's own says better
 
 
@@ -87,22 +91,31 @@ def write_submission(
     observations = read_testset(testset)
     make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
-    restored, expected = [], []
-    pictures = [str(index) for index in range(len(observations))]  # each a photograph of its own
-    with worker_pool(jobs) as pool:
-        for _, first, outcomes in restore_all(pool, [method], observations, pictures, timeout):
-            for index, outcome in enumerate(outcomes, first):
+    outcomes: dict[int, Outcome] = {}
+    with open_workers(jobs) as workers:
+        for first, block in as_finished(workers, _tasks(method, observations, Limits(timeout))):
+            for index, outcome in enumerate(block, first):
                 if outcome.status != "ok":
                     what = f"{outcome.status}: {outcome.message}"
                     raise InputError(f"{method.label} failed on {testset}, index {index}: {what}")
-                try:
-                    restored.append(finish(outcome.restored, observations[index])[0])
-                except InvalidRestoration as error:
-                    raise InputError(f"{method.label}, index {index}: {error}") from error
-                expected.append(outcome.expected_mse)
-            progress(len(outcomes))
+                outcomes[index] = outcome
+            progress(len(block))
+    restored = [picture_of(outcomes[k].hidden, o) for k, o in enumerate(observations)]
     predictions = predictions_from(restored, observations)
     write_predictions(output, predictions)
     if score(read_predictions(output), predictions) != 0:
         raise RuntimeError(f"{output} does not hold what was written to it")
+    expected = [outcome.expected_mse for outcome in outcomes.values()]
     return Submission(len(predictions), float(np.mean(expected)))
+
+
+def _tasks(
+    method: Method, observations: Sequence[Observation], limits: Limits
+) -> Iterator[tuple[int, Task]]:
+    """Cut a test set, whose pictures are a photograph each, into blocks."""
+    for first in range(0, len(observations), BLOCK):
+        block = observations[first : first + BLOCK]
+        others: list[Observation] = []
+        if method.looks_around:
+            others = [*observations[first + BLOCK :], *observations[:first]][:MOST_OTHERS]
+        yield first, (restore_cases, (method, block, others, limits))

@@ -8,10 +8,11 @@ import difflib
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from inpaintbench.datasets.cases import Case
+from inpaintbench.datasets.cases import Case, Share
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import BUNDLED_NAME, Skipped
 from inpaintbench.datasets.tasks import crop
@@ -32,17 +33,42 @@ class Suite(BaseModel):
     seed: int = Field(ge=0)
     methods: list[str] = Field(min_length=1)  # as --methods takes them: "telea:radius=5"
 
-    def draw(self, skipped: Skipped) -> list[Case]:
-        """Draw the cases.
+    def task_module(self) -> Any:
+        """Find the module of `datasets.tasks` that plans and draws the cases.
+
+        Raises
+        ------
+        InputError
+            If the task is unknown.
+        """
+        if self.task not in TASKS:
+            raise InputError(f"unknown task {self.task!r}; there are {', '.join(TASKS)}")
+        return TASKS[self.task]
+
+    def plan(self, skipped: Skipped) -> list[Share]:
+        """Say how many cases come from each photograph, in the order of the suite.
 
         Raises
         ------
         InputError
             If the task is unknown, or no photograph can be used.
         """
-        if self.task not in TASKS:
-            raise InputError(f"unknown task {self.task!r}; there are {', '.join(TASKS)}")
-        cases: list[Case] = TASKS[self.task].draw_cases(self.images, self.cases, self.seed, skipped)
+        shares: list[Share] = self.task_module().plan_cases(
+            self.images, self.cases, self.seed, skipped
+        )
+        return shares
+
+    def draw(self, skipped: Skipped) -> list[Case]:
+        """Draw all cases at once.
+
+        Raises
+        ------
+        InputError
+            If the task is unknown, or no photograph can be used.
+        """
+        cases: list[Case] = self.task_module().draw_cases(
+            self.images, self.cases, self.seed, skipped
+        )
         return cases
 
     def _draws_from(self) -> tuple[str, str, int]:
@@ -85,9 +111,16 @@ def read_suite(name: str) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the suite {path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        first = errors[0]  # a misspelt key is also a missing one
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"suite {path}, {place}: {first['msg']}") from None
+        problem = first["msg"]
+        if first["type"] == "extra_forbidden":
+            keys = list(Suite.model_fields)
+            near = difflib.get_close_matches(place, keys)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
+            problem = f"unknown key; {hint}"
+        raise InputError(f"suite {path}, {place}: {problem}") from None
 
 
 if __name__ == "__main__":

@@ -1,31 +1,30 @@
-"""What runs inside worker processes: methods on observations. The truth never comes here."""
+"""What runs inside a method's process: the method, on observations. The truth never comes here."""
 
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 from pebble import ProcessPool
 
-from inpaintbench.datasets.cases import Observation
+from inpaintbench.benchmarks.answers import (
+    Answers,
+    InvalidRestoration,
+    Packed,
+    finish_picture,
+    finish_prediction,
+    modified,
+    unpack,
+)
+from inpaintbench.benchmarks.isolation import ONE_THREAD, MethodFailed
+from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import Method
 
-# One thread a worker: so that workers do not fight for cores, and so that no score depends on how
-# many threads shared a sum.
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "OPENCV_FOR_THREADS_NUM",
-    ),
-    "1",
-)
+LONGEST_TRACEBACK = 20_000  # characters
 
 
 @contextmanager
@@ -48,10 +47,6 @@ def worker_pool(jobs: int) -> Iterator[ProcessPool]:
         os.environ.update(before)
 
 
-class MethodFailed(Exception):
-    """A method raised something; the message says what."""
-
-
 @contextmanager
 def _announced(label: str) -> Iterator[None]:
     """Say so if a method is compiled; without numba there is nothing to compile."""
@@ -67,46 +62,71 @@ def _announced(label: str) -> Iterator[None]:
 
 
 @contextmanager
-def _guarded(label: str) -> Iterator[None]:
-    """Turn whatever a method raises, `sys.exit()` too, into one exception that can be sent."""
+def guarded(label: str) -> Iterator[None]:
+    """Turn whatever a method raises, `sys.exit()` too, into a `MethodFailed`."""
     try:
         with _announced(label):
             yield
-    except MemoryError:
+    except MethodFailed:
         raise
     except BaseException as error:
-        message = f"{type(error).__name__}: {error}".strip()
-        if "OutOfMemory" in type(error).__name__:  # torch has its own
-            raise MemoryError(message) from None
-        raise MethodFailed(message) from None
+        # torch has a memory error of its own
+        memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+        lines = str(error).strip().splitlines() or [""]
+        message = f"{type(error).__name__}: {lines[0][:500]}".removesuffix(": ")
+        where = traceback.format_exc()[-LONGEST_TRACEBACK:]
+        raise MethodFailed("oom" if memory else "error", message, where) from None
 
 
-def restore_block(
-    method: Method, observations: Sequence[Observation], others: Sequence[Observation]
-) -> tuple[list[Any], list[float], float]:
+def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
     """Restore a block of cases.
 
     A method that looks around gets the others first; any other method gets none.
 
-    Returns
-    -------
-    restored : list
-        What the method returned for each.
-    expected : list of float
-        The mean squared error that the method itself expects of each; NaN where it cannot tell.
-    seconds : float
-        What restoring took; saying what to expect is not counted.
+    Raises
+    ------
+    MethodFailed
+        If the method raises, or returns too few or too many answers.
     """
-    with _guarded(method.label):
+    observations = unpack(packed)
+    with guarded(method.label):
         start = time.perf_counter()
         if method.looks_around:
-            method.look_around(others)
-        restored = list(method.restore_batch(observations))
+            method.look_around(unpack(others))
+        predicts = type(method).predict_batch is not Method.predict_batch
+        restored = list((method.predict_batch if predicts else method.restore_batch)(observations))
         seconds = time.perf_counter() - start
+        if len(restored) != len(observations):
+            raise MethodFailed("error", f"returned {len(restored)} of {len(observations)} pictures")
+        touched = modified(packed, observations)
+        observations = unpack(packed) if touched else observations
         expected = expected_mse(method, observations)
-    if len(restored) != len(observations):
-        raise MethodFailed(f"restore_batch returned {len(restored)} of {len(observations)}")
-    return restored, expected, seconds
+        hidden, problems, altered = _finished(restored, observations, predicts)
+    problems |= dict.fromkeys(touched, "modified the observation, which it only may read")
+    parts = [part.tobytes() for number, part in enumerate(hidden) if number not in problems]
+    return Answers(b"".join(parts), problems, altered, expected, seconds)
+
+
+def _finished(
+    restored: Sequence[object], observations: Sequence[Observation], predicts: bool
+) -> tuple[list[Array], dict[int, str], list[float]]:
+    """Check every answer: hidden pixels, what is wrong by number, and how known pixels changed."""
+    nothing = np.empty(0)
+    hidden: list[Array] = []
+    problems: dict[int, str] = {}
+    altered = []
+    for number, (answer, observation) in enumerate(zip(restored, observations, strict=True)):
+        part, change = nothing, 0.0
+        try:
+            if predicts:
+                part = finish_prediction(answer, observation)
+            else:
+                part, change = finish_picture(answer, observation)
+        except InvalidRestoration as error:
+            problems[number] = str(error)
+        hidden.append(part)
+        altered.append(change)
+    return hidden, problems, altered
 
 
 def expected_mse(method: Method, observations: Sequence[Observation]) -> list[float]:
@@ -144,7 +164,7 @@ def time_method(
         "single": seconds of `restore`, for each observation and repeat; "batch": seconds per
         observation of `predict_batch`, for each repeat.
     """
-    with _guarded(method.label):
+    with guarded(method.label):
         begin = time.perf_counter()
         if method.looks_around:
             method.look_around(others)

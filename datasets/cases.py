@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,3 +85,10 @@ class Case:
         )
         digest.update(np.packbits(self.mask).tobytes())
         return digest.hexdigest()
+
+
+class Share(NamedTuple):
+    """How many cases a photograph gives: its cases number 0 to `cases` - 1."""
+
+    image_id: str
+    cases: int

@@ -1,5 +1,6 @@
 """Writing files so that a reader never meets half of one."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from inpaintbench.datasets.cases import Array
+
+LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
 def make_folder(path: Path) -> None:
@@ -65,6 +68,15 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def safe_name(text: str) -> str:
+    """Turn any text into a file name: letters, digits and "=:.,-+"; a hash tells others apart."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "=:.,-+") else "_" for c in text)
+    if name == text and len(name) <= LONGEST_NAME and not name.startswith("."):
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[:LONGEST_NAME]}-{digest}".lstrip("._")
+
+
 def write_text(text: str, path: Path) -> None:
     """Write a text file whole."""
     with written_whole(path) as temporary:
@@ -74,6 +86,12 @@ def write_text(text: str, path: Path) -> None:
 def write_json(content: Any, path: Path) -> None:
     """Write a JSON file whole."""
     write_text(json.dumps(content, indent=2) + "\n", path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_parquet(table: "pd.DataFrame", path: Path) -> None:

@@ -5,7 +5,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +224,30 @@ def read_photographs(
             yield file.read(smallest)
         except ValueError as error:
             skipped.add(file.image_id, str(error))
+
+
+@lru_cache(maxsize=4)
+def _files_by_id(where: str) -> dict[str, PhotographFile]:
+    return {file.image_id: file for file in photograph_files(where)}
+
+
+@lru_cache(maxsize=32)
+def read_photograph(where: str, image_id: str, smallest: int) -> Photograph:
+    """Read one photograph of a collection by its id; the last ones read are kept in memory.
+
+    For a worker, which is asked for the same few photographs again and again.
+
+    Raises
+    ------
+    InputError
+        If it is not there any more, or cannot be used.
+    """
+    try:
+        return _files_by_id(where)[image_id].read(smallest)
+    except KeyError:
+        raise InputError(f"{where} holds no {image_id} any more; start a new run") from None
+    except ValueError as error:
+        raise InputError(f"{where}, {image_id}: {error}; start a new run") from error
 
 
 def none_usable(where: str, skipped: Skipped) -> InputError:

@@ -11,15 +11,11 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from inpaintbench.benchmarks.answers import InvalidRestoration, finish_picture, picture_of
+from inpaintbench.benchmarks.blocks import case_table
 from inpaintbench.benchmarks.content import content_of
-from inpaintbench.benchmarks.run import case_table, changed_cases, run_suite
-from inpaintbench.benchmarks.scoring import (
-    InvalidRestoration,
-    constant_mse,
-    edge_of,
-    finish,
-    score_picture,
-)
+from inpaintbench.benchmarks.run import changed_cases, run_suite
+from inpaintbench.benchmarks.scoring import constant_mse, edge_of, score_picture
 from inpaintbench.benchmarks.suite import Suite, read_suite, suite_names
 from inpaintbench.datasets import Case, InputError
 from inpaintbench.datasets.images import Skipped
@@ -44,6 +40,10 @@ def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0):
     warnings = []
     run_suite(suite or small(), methods, folder, jobs, timeout, lambda *_: None, warnings.append)
     return pd.read_parquet(folder / "scores.parquet"), warnings
+
+
+def ids_and_hashes(cases):
+    return [(case.case_id, case.sha256) for case in cases]
 
 
 def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
@@ -189,7 +189,7 @@ def test_the_default_suite_draws_what_its_manifest_says():
     cases = suite.draw(Skipped())
     assert len(cases) == len(suite.manifest()) == 250
     assert {case.case_id for case in cases} == set(suite.manifest())
-    assert changed_cases(suite, cases) == []
+    assert changed_cases(suite, ids_and_hashes(cases)) == []
     table = case_table(cases)
     assert table["image_id"].nunique() >= 14
     assert table["hidden_height"].isin(range(5, 22, 2)).all()
@@ -202,14 +202,14 @@ def test_a_changed_case_is_noticed():
     truth = case.truth.copy()
     truth[0, 0] ^= 1
     case = replace(case, truth=truth)
-    assert changed_cases(suite, [case]) == [case.case_id]
+    assert changed_cases(suite, ids_and_hashes([case])) == [case.case_id]
 
 
 def test_another_seed_draws_other_cases_which_the_manifest_says_nothing_of():
     suite = read_suite("crop").model_copy(update={"seed": 1, "cases": 17})
     cases = suite.draw(Skipped())
     assert not {case.sha256 for case in cases} & set(read_suite("crop").manifest().values())
-    assert changed_cases(suite, cases) == []
+    assert changed_cases(suite, ids_and_hashes(cases)) == []
 
 
 @pytest.mark.parametrize("name", suite_names())
@@ -224,7 +224,8 @@ def test_every_shipped_suite_names_methods_that_exist(name):
         ("name = 'a'", "task: Field required"),
         ("nonsense", "cannot read the suite"),
         ("name='a'\ntask='crop'\ncases=0\nseed=1\nmethods=['mean']", "cases: .*greater than"),
-        ("name='a'\ntask='crop'\ncases=1\nseed=1\nmethods=['mean']\nx=1", "x: Extra inputs"),
+        ("name='a'\ntask='crop'\ncases=1\nseed=1\nmethods=['mean']\nx=1", "x: unknown key"),
+        ("name='a'\ntask='crop'\ncase=1\nseed=1\nmethods=['mean']", "did you mean cases"),
     ],
 )
 def test_a_bad_suite_file_is_an_input_error(tmp_path, text, words):
@@ -280,17 +281,19 @@ def test_a_perfect_restoration_scores_perfectly(case):
 def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case):
     answer = case.truth + np.where(case.mask, 0, 3.25)
     answer[30, 40:44] = [-50, 300, 99.4, 99.6]
-    picture, altered = finish(answer, case.observation)
-    assert picture.dtype == np.uint8
-    assert picture[30, 40:44].tolist() == [0, 255, 99, 100]
+    hidden, altered = finish_picture(answer, case.observation)
+    assert hidden.dtype == np.uint8
+    assert hidden[:4].tolist() == [0, 255, 99, 100]
+    picture = picture_of(hidden, case.observation)
     assert np.array_equal(picture[~case.mask], case.truth[~case.mask])
+    assert np.array_equal(picture[case.mask], hidden)
     assert altered == 3.25
 
 
 @pytest.mark.parametrize("answer", [None, [[1]], np.zeros((2, 2)), np.zeros((70, 93), complex)])
 def test_what_is_no_restoration_is_invalid(case, answer):
     with pytest.raises(InvalidRestoration):
-        finish(answer, case.observation)
+        finish_picture(answer, case.observation)
 
 
 def test_the_constant_ceiling_is_the_variance_of_what_is_hidden(case):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inpaintbench.datasets.cases import Array, Case
+from inpaintbench.datasets.cases import Array, Case, Share
 from inpaintbench.datasets.images import (
     Photograph,
     Skipped,
@@ -150,6 +150,13 @@ def case_seed(suite_seed: int, image_id: str, index: int) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
+def case_id(image_id: str, index: int) -> str:
+    """Name the case number `index` of a photograph: unique in a suite, safe as a file name."""
+    digest = hashlib.sha256(image_id.encode()).hexdigest()[:6]
+    stem = "".join(c if c.isalnum() else "-" for c in image_id.rsplit(".", 1)[0])[-40:]
+    return f"{stem}-{digest}-{index:03d}"
+
+
 def draw_case(photograph: Photograph, suite_seed: int, index: int) -> Case:
     """Draw the case number `index` of a photograph.
 
@@ -163,10 +170,8 @@ def draw_case(photograph: Photograph, suite_seed: int, index: int) -> Case:
     picture = draw_picture(photograph.pixels, rng)
     shape = (picture.shape[0], picture.shape[1])
     _, crop, _ = make_crop(picture, *draw_hole(shape, rng))
-    name = hashlib.sha256(photograph.image_id.encode()).hexdigest()[:6]
-    stem = "".join(c if c.isalnum() else "-" for c in photograph.image_id.rsplit(".", 1)[0])[-40:]
     return Case(
-        case_id=f"{stem}-{name}-{index:03d}",
+        case_id=case_id(photograph.image_id, index),
         task=NAME,
         image_id=photograph.image_id,
         source=photograph.source,
@@ -176,11 +181,12 @@ def draw_case(photograph: Photograph, suite_seed: int, index: int) -> Case:
     )
 
 
-def draw_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
-    """Draw cases from a collection of photographs, as evenly as their number allows.
+def plan_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Share]:
+    """Say how many cases to draw from each photograph: as evenly as their number allows.
 
     Where there are more photographs than cases, a random part of them is used, one case of each;
-    otherwise several different cases of each. Photographs are read one at a time.
+    otherwise several different cases of each. Photographs are read one at a time, to see whether
+    they can be used.
 
     Parameters
     ----------
@@ -196,20 +202,34 @@ def draw_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> lis
     """
     files = photograph_files(where)
     drawn = dict.fromkeys((file.image_id for file in files), 0)
-    cases: list[Case] = []
-    while len(cases) < count:
+    left = count
+    while left:
         files.sort(key=lambda f: (drawn[f.image_id], case_seed(suite_seed, f.image_id, -1)))
-        share, extra = divmod(count - len(cases), len(files))
+        share, extra = divmod(left, len(files))
         wanted = {f.image_id: share + (place < extra) for place, f in enumerate(files)}
         already = len(skipped)
-        needed = [file for file in files if wanted[file.image_id]]
-        for photograph in read_photographs(needed, SIDES[0], skipped):
-            first = drawn[photograph.image_id]
-            drawn[photograph.image_id] += wanted[photograph.image_id]
-            for index in range(first, drawn[photograph.image_id]):
-                cases.append(draw_case(photograph, suite_seed, index))
+        unread = [f for f in files if wanted[f.image_id] and not drawn[f.image_id]]
+        for _ in read_photographs(unread, SIDES[0], skipped):
+            pass  # those that cannot be used are in `skipped` now
         unusable = {name for name, _ in skipped.files[already:]}
         files = [file for file in files if file.image_id not in unusable]
         if not files:
             raise none_usable(where, skipped)
-    return sorted(cases, key=lambda case: case.case_id)
+        for file in files:
+            drawn[file.image_id] += wanted[file.image_id]
+            left -= wanted[file.image_id]
+    shares = [Share(image_id, cases) for image_id, cases in drawn.items() if cases]
+    return sorted(shares, key=lambda share: case_id(share.image_id, 0))
+
+
+def draw_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
+    """Draw the cases that `plan_cases` plans, all at once.
+
+    Parameters and errors are those of `plan_cases`.
+    """
+    files = {file.image_id: file for file in photograph_files(where)}
+    cases: list[Case] = []
+    for image_id, count_of_it in plan_cases(where, count, suite_seed, skipped):
+        photograph = files[image_id].read(SIDES[0])
+        cases += [draw_case(photograph, suite_seed, index) for index in range(count_of_it)]
+    return cases

@@ -1,0 +1,198 @@
+"""Workers that carry out blocks: processes of this machine, or a dask.distributed cluster."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from inpaintbench.datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL = "local:"  # --cluster local:4 starts one here
+ATTEMPTS = 3  # at a block whose worker was lost
+PATIENCE = "10s"  # for a cluster to answer
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]  # function and arguments
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where blocks are carried out.
+
+    Attributes
+    ----------
+    submit : takes a function and its arguments, and returns a future
+    slots : how many blocks can be in work at a time
+    client : of the cluster, if it is one
+    """
+
+    submit: Callable[..., "Future[Any]"]
+    slots: int
+    client: "Client | None" = None
+
+
+@contextmanager
+def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
+    """Start worker processes, or connect to a cluster.
+
+    Parameters
+    ----------
+    jobs : processes of this machine, where `cluster` is empty
+    cluster : address of a dask scheduler, as "tcp://10.0.0.1:8786", or "local:4" to start a cluster
+        of four workers here
+
+    Raises
+    ------
+    InputError
+        If the cluster does not answer, has no workers, or runs another version of inpaintbench.
+    """
+    if cluster:
+        with _dask_client(cluster) as client:
+            _check_versions(client)
+            slots = sum(client.nthreads().values())
+            executor = client.get_executor(pure=False, retries=ATTEMPTS - 1)
+            yield Workers(executor.submit, slots, client)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    pool = ProcessPool(jobs, initializer=_begin, context=context)
+
+    def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future: Future[Any] = pool.schedule(function, args=arguments)
+        return future
+
+    try:
+        yield Workers(submit, jobs)
+        pool.close()
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def as_finished(workers: Workers, tasks: Iterable[tuple[Any, Task]]) -> Iterator[tuple[Any, Any]]:
+    """Carry out tasks, never more than twice as many at a time as there are slots.
+
+    Yields
+    ------
+    name, result
+        Of every task, in the order in which they end.
+
+    Raises
+    ------
+    InputError
+        If a task's worker was lost three times.
+    """
+    waiting: dict[Future[Any], tuple[Any, Task, int]] = {}
+
+    def send(name: Any, task: Task, attempt: int) -> None:
+        function, arguments = task
+        waiting[workers.submit(function, *arguments)] = (name, task, attempt)
+
+    def receive() -> Iterator[tuple[Any, Any]]:
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            name, task, attempt = waiting.pop(future)
+            try:
+                result = future.result()
+            except ProcessExpired as error:
+                if attempt == ATTEMPTS:
+                    raise _lost(name, str(error)) from error
+                send(name, task, attempt + 1)
+                continue
+            except Exception as error:
+                if type(error).__name__ == "KilledWorker":  # dask's, which tried again by itself
+                    raise _lost(name, str(error)) from error
+                raise
+            yield name, result
+
+    for name, task in tasks:
+        send(name, task, 1)
+        while len(waiting) >= 2 * workers.slots:
+            yield from receive()
+    while waiting:
+        yield from receive()
+
+
+def _lost(name: Any, reason: str) -> InputError:
+    return InputError(
+        f"the worker of {name} was lost {ATTEMPTS} times ({reason}), for want of memory perhaps; "
+        "what is finished is kept: run the same command again"
+    )
+
+
+def _begin() -> None:
+    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _dask_client(cluster: str) -> Iterator["Client"]:
+    """Connect to a cluster, or start one; dask is imported only here."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise InputError(f"--cluster: {error}; pip install 'inpaintbench[cluster]'") from error
+
+    # Its workers start processes themselves, which daemons must not.
+    settings = {"distributed.worker.daemon": False, "distributed.comm.timeouts.connect": PATIENCE}
+    with dask.config.set(settings):
+        if cluster.startswith(LOCAL):
+            count = cluster.removeprefix(LOCAL)
+            if not count.isdigit() or not int(count):
+                raise InputError(f"--cluster {cluster}: write local:4 for four workers")
+            with (
+                LocalCluster(int(count), threads_per_worker=1, dashboard_address=None) as own,
+                Client(own) as client,
+            ):
+                yield client
+            return
+        try:
+            client = Client(cluster, timeout=PATIENCE)
+        except (OSError, ValueError) as error:
+            raise InputError(f"--cluster {cluster} does not answer: {error}") from error
+        with client:
+            yield client
+
+
+def _check_versions(client: "Client") -> None:
+    """Raise an `InputError` where a worker has another version of inpaintbench, or there is none.
+
+    Other code would give other scores under the same name.
+    """
+    ours = own_version()
+    try:
+        found: Mapping[str, str] = client.run(own_version)
+    except Exception as error:  # whatever a worker without inpaintbench says
+        raise InputError(f"the cluster's workers cannot run inpaintbench: {error}") from error
+    if not found:
+        raise InputError("the cluster has no workers; start some with `dask worker ADDRESS`")
+    for address, theirs in found.items():
+        if theirs != ours:
+            raise InputError(
+                f"worker {address} has inpaintbench {theirs}, this is {ours}; install the same"
+            )
+
+
+def own_version() -> str:
+    """Name the version of inpaintbench in this process, and of its source."""
+    from inpaintbench.benchmarks.reuse import source_digest
+
+    return f"{version('inpaintbench')} (source {source_digest()})"

@@ -1,0 +1,232 @@
+"""A process that runs a method, and that may hang, crash or eat memory without harm to anyone else.
+
+`Isolation` is the parent's side; `confine` sets the process up before a method's code gets there.
+What the process does for a method is in `workers.py`.
+"""
+
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from pebble import ProcessExpired, ProcessPool
+
+# One thread a process: so that processes do not fight for cores, and so that no score depends on
+# how many threads shared a sum. The libraries read it when they are first imported.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+    ),
+    "1",
+)
+SPARE_PROCESSES = 512  # that a user may start while a method runs, before it cannot fork any more
+
+user_stderr: TextIO = sys.stderr  # what a method prints is not heard, but our own words are
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a method may use.
+
+    Attributes
+    ----------
+    seconds : for a case, on average over a block
+    gibibytes : of memory, for the process that runs it
+    """
+
+    seconds: float = 60.0
+    gibibytes: float = 8.0
+
+
+class MethodFailed(Exception):
+    """A method did not answer.
+
+    Attributes
+    ----------
+    status : "error", "timeout", "crash" or "oom"
+    message : one line
+    traceback : where it happened, as far as that is known
+    """
+
+    def __init__(self, status: str, message: str, traceback: str = "") -> None:
+        super().__init__(status, message, traceback)
+        self.status, self.message, self.traceback = status, message, traceback
+
+
+class Isolation:
+    """One process for one method, started anew after it died or had to be killed.
+
+    Parameters
+    ----------
+    gibibytes : of memory that the process may take
+    libraries : modules that every such process imports; those are imported once, and then forked
+        where the system can do that
+    """
+
+    def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
+        self._faults = Path(tempfile.mkdtemp(prefix="inpaintbench-")) / "faults.txt"
+        arguments = [int(gibibytes * 2**30), str(self._faults)]
+        self._pool = ProcessPool(
+            1, initializer=confine, initargs=arguments, context=_context(libraries)
+        )
+        self._pid = 0
+
+    def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
+        """Call a function of `workers.py` in the process.
+
+        Raises
+        ------
+        MethodFailed
+            If it raises, does not end in time, or takes the process down.
+        """
+        try:
+            # Known before anything can go wrong: whatever the process starts goes with it.
+            self._pid = self._pool.schedule(os.getpid).result()
+            return self._pool.schedule(function, args=arguments, timeout=seconds).result()
+        except FutureTimeout:  # a method's own TimeoutError comes back as a MethodFailed
+            problem = MethodFailed("timeout", "took longer than --timeout allows")
+        except ProcessExpired as error:
+            problem = MethodFailed("crash", _how_it_died(error.exitcode), self._last_words())
+        except MethodFailed as error:
+            raise error from None
+        except Exception as error:  # an answer that cannot be sent between processes
+            raise MethodFailed("error", f"{type(error).__name__}: {error}") from None
+        self._kill_family()
+        raise problem
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            return self._faults.read_text(errors="replace")
+        return ""
+
+    def _kill_family(self) -> None:
+        """Kill whatever the process started: it leads a group of its own."""
+        if self._pid and hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process, and all that it started."""
+        self._kill_family()
+        self._pool.stop()
+        self._pool.join()
+        self._faults.unlink(missing_ok=True)
+        self._faults.parent.rmdir()
+
+
+_own = threading.local()  # a worker of a cluster may have several threads, each with its process
+
+
+def isolated(label: str, gibibytes: float, libraries: Sequence[str] = ()) -> Isolation:
+    """Give this thread's process for a method: another method gets a fresh one."""
+    key = (label, gibibytes)
+    if getattr(_own, "key", None) != key:
+        end_isolated()
+        os.environ.update(ONE_THREAD)  # for the processes to come
+        _may_have_children()
+        _own.isolation, _own.key = Isolation(gibibytes, libraries), key
+    isolation: Isolation = _own.isolation
+    return isolation
+
+
+def _may_have_children() -> None:
+    """Take the mark of a daemon off this process, which must not start any.
+
+    A dask worker under its nanny bears it; ours end with their parent by themselves.
+    """
+    multiprocessing.current_process()._config.pop("daemon", None)  # type: ignore[attr-defined]
+
+
+def end_isolated() -> None:
+    """End this thread's process, if it has one."""
+    if getattr(_own, "key", None):
+        _own.isolation.close()
+        _own.key = None
+
+
+def _context(libraries: Sequence[str]) -> Any:
+    """Choose how processes start: forked from one that has the libraries and no threads.
+
+    Never forked from a process with threads or a GPU, which may hang.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    modules = ["inpaintbench.benchmarks.workers", *libraries]
+    context.set_forkserver_preload(modules)  # heeded once in a process
+    return context
+
+
+def _how_it_died(exitcode: int) -> str:
+    if exitcode < 0:
+        return f"the process was killed by {signal.Signals(-exitcode).name}"
+    return f"the process ended with exit code {exitcode}"
+
+
+def confine(memory: int, faults: str) -> None:
+    """Set limits in the process that is to run a method, before it does.
+
+    It leads a process group of its own, dies with its parent, prints nowhere, and may take `memory`
+    bytes. What it was doing when it crashes goes to the file `faults`.
+    """
+    with suppress(AttributeError, OSError):  # no such thing on Windows; a leader already
+        os.setsid()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _limit("RLIMIT_DATA", memory)
+    _limit("RLIMIT_CORE", 0)
+    if tasks := _tasks_of_user():
+        _limit("RLIMIT_NPROC", tasks + SPARE_PROCESSES)
+    global user_stderr  # noqa: PLW0603  (set once, before anything reads it)
+    user_stderr = os.fdopen(os.dup(2), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    faulthandler.enable(open(faults, "w"))  # noqa: SIM115  (open for as long as the process lives)
+
+
+def _die_with_parent() -> None:
+    """Wait for the parent's end, however it came: a hung method would never notice."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        if hasattr(os, "killpg"):
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+
+def _limit(name: str, value: int) -> None:
+    """Lower a limit of this process, where the system has it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    which = getattr(resource, name, None)
+    if which is None:
+        return
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _tasks_of_user() -> int:
+    """Count the processes and threads of this user, which the limit counts; 0 if unknown."""
+    count = 0
+    for tasks in Path("/proc").glob("[0-9]*/task"):
+        with suppress(OSError):
+            if tasks.stat().st_uid == os.getuid():
+                count += len(list(tasks.iterdir()))
+    return count

@@ -1,0 +1,69 @@
+"""A table that grows by blocks: a folder of parquet files, each whole or not there at all.
+
+pandas and every other reader of parquet take the folder for the table. A file's metadata says what
+its rows depend on, so that a later run knows whether they still hold.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inpaintbench.datasets.files import written_whole
+
+KEY = b"inpaintbench_key"
+
+
+def part_path(folder: Path, first: int) -> Path:
+    """Where the rows of the block that begins with case number `first` stand."""
+    return folder / f"{first:010d}.parquet"
+
+
+def write_part(table: pd.DataFrame, folder: Path, first: int, key: str) -> None:
+    """Write a block's rows, with their key.
+
+    Raises
+    ------
+    InputError
+        If that cannot be, as on a full disk.
+    """
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    content = content.replace_schema_metadata({**(content.schema.metadata or {}), KEY: key})
+    with written_whole(part_path(folder, first)) as temporary:
+        pq.write_table(content, temporary, write_page_checksum=True)
+
+
+def read_part(folder: Path, first: int) -> pd.DataFrame:
+    """Read a block's rows.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        If the file is not there or damaged.
+    """
+    path = part_path(folder, first)
+    # Not `read_table`, which would take a part of the path for a column.
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table: pd.DataFrame = file.read().to_pandas()
+    return table
+
+
+def part_key(folder: Path, first: int) -> str | None:
+    """Read the key of a block's rows; None if there are none, "" if the file is damaged."""
+    path = part_path(folder, first)
+    if not path.exists():
+        return None
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            file.read()  # every page, since it may be torn anywhere
+            return str((file.schema_arrow.metadata or {}).get(KEY, b"").decode())
+    except (OSError, pa.ArrowException):
+        return ""
+
+
+def read_column(folder: Path, column: str) -> Iterator[pd.Series]:
+    """Read a column of a table, part by part in its order."""
+    for path in sorted(folder.glob("*.parquet")):
+        yield pd.read_parquet(path, columns=[column])[column]
