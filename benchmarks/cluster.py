@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,7 +22,8 @@ LOCAL = "local:"  # --cluster local:4 starts one here
 ATTEMPTS = 3  # at a block whose worker was lost
 PATIENCE = "10s"  # for a cluster to answer
 
-Task = tuple[Callable[..., Any], tuple[Any, ...]]  # function and arguments
+# A function, and what makes its arguments: once more where a worker was lost with some of them.
+Task = tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def as_finished(workers: Workers, tasks: Iterable[tuple[Any, Task]]) -> Iterator
 
     def send(name: Any, task: Task, attempt: int) -> None:
         function, arguments = task
-        waiting[workers.submit(function, *arguments)] = (name, task, attempt)
+        waiting[workers.submit(function, *arguments())] = (name, task, attempt)
 
     def receive() -> Iterator[tuple[Any, Any]]:
         done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -103,7 +104,7 @@ def as_finished(workers: Workers, tasks: Iterable[tuple[Any, Task]]) -> Iterator
             name, task, attempt = waiting.pop(future)
             try:
                 result = future.result()
-            except ProcessExpired as error:
+            except (ProcessExpired, CancelledError) as error:
                 if attempt == ATTEMPTS:
                     raise _lost(name, str(error)) from error
                 send(name, task, attempt + 1)

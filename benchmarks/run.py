@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,8 @@ class Plan:
 
     def scores_folder(self, method: Method) -> Path:
         """The part of the table of scores that holds a method's."""
-        return self.folder / "scores.parquet" / safe_name(method.label)
+        name = method.label.replace("=", "~")  # readers of parquet would see a column in "a=b"
+        return self.folder / "scores.parquet" / safe_name(name)
 
     def key_file(self, method: Method) -> Path:
         """Where stands what a method's scores depend on."""
@@ -319,7 +320,8 @@ class _Photographs:
             return None
         needed = {image_id for block in blocks for image_id in block.image_ids}
         sides = self._suite.task_module().SIDES
-        for image_id in sorted(needed - set(self._sent)):
+        lost = {i for i, sent in self._sent.items() if sent.status != "finished"}
+        for image_id in sorted(needed - (set(self._sent) - lost)):
             photograph = read_photograph(self._suite.images, image_id, sides[0])
             self._sent[image_id] = self._client.scatter(photograph, hash=False)
         return {image_id: self._sent[image_id] for image_id in needed}
@@ -329,12 +331,14 @@ def _draw_all(plan: Plan, workers: Workers, photographs: _Photographs, warn: War
     """Write the table of cases, but for the blocks that are there already."""
     key = task_key(plan.suite.task_module().__name__)
 
+    def arguments(block: Block) -> tuple[Any, ...]:
+        return plan.suite, block, photographs.of(block)
+
     def tasks() -> Iterator[tuple[Any, Task]]:
         for block in plan.blocks:
             digest = key_digest(key, str(_drawn_from(plan.suite.model_dump())), str(block.parts))
             if not _holds(plan.cases_folder, block, digest, warn):
-                arguments = (plan.suite, block, photographs.of(block))
-                yield (block, digest), (describe_block, arguments)
+                yield (block, digest), (describe_block, partial(arguments, block))
 
     _remove_others(plan.cases_folder, plan.blocks)
     for (block, digest), finished in as_finished(workers, tasks()):
@@ -369,6 +373,10 @@ def _score_all(
     """Write the table of scores, but for the blocks that still hold; returns seconds spent."""
     shared = _shared_modules(plan.methods)
 
+    def arguments(method: Method, block: Block, others: Block) -> tuple[Any, ...]:
+        sent = photographs.of(block, others)
+        return plan.suite, method, block, others, plan.kept_every, limits, shared, sent
+
     def tasks() -> Iterator[tuple[Any, Task]]:
         for method in plan.methods:
             key, folder, blocks = (
@@ -388,10 +396,8 @@ def _score_all(
                     progress(method.label, len(block))
                     continue
                 others = others_of(place, blocks) if method.looks_around else Block(0, ())
-                sent = photographs.of(block, others)
-                arguments = (plan.suite, method, block, others, plan.kept_every)
-                task = (score_block, (*arguments, limits, shared, sent))
-                yield (method, block, digest), task
+                made = partial(arguments, method, block, others)
+                yield (method, block, digest), (score_block, made)
 
     spent: Counter[str] = Counter()
     for (method, block, digest), finished in as_finished(workers, tasks()):

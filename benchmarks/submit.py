@@ -1,6 +1,7 @@
 """Choosing a method, restoring a challenge test set, and writing the submission."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,4 +119,5 @@ def _tasks(
         others: list[Observation] = []
         if method.looks_around:
             others = [*observations[first + BLOCK :], *observations[:first]][:MOST_OTHERS]
-        yield first, (restore_cases, (method, block, others, limits))
+        arguments = (method, block, others, limits)
+        yield first, (restore_cases, partial(tuple, arguments))

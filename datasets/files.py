@@ -69,8 +69,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def safe_name(text: str) -> str:
-    """Turn any text into a file name: letters, digits and "=:.,-+"; a hash tells others apart."""
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "=:.,-+") else "_" for c in text)
+    """Turn any text into a file name: letters, digits and "=:.,-+~"; a hash tells others apart."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "=:.,-+~") else "_" for c in text)
     if name == text and len(name) <= LONGEST_NAME and not name.startswith("."):
         return name
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,6 +1,10 @@
 """Methods that misbehave in every way; workers import them from here."""
 
+import ctypes
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,7 +25,7 @@ class Misbehaves(Method):
             return self.misbehave(observation)
         return np.full(observation.image.shape, 100.0)
 
-    def misbehave(self, observation):
+    def misbehave(self, observation):  # noqa: PLR0911, PLR0912  (a list of all ways)
         shape = observation.image.shape
         match self.way:
             case "sys.exit":
@@ -42,7 +46,57 @@ class Misbehaves(Method):
                 return np.zeros((3, 3))
             case "text":
                 return "no picture"
+            case "complex":
+                return np.zeros(shape, complex)
+            case "modify":
+                observation.image[0, 0] += 1
+            case "modify mask":
+                observation.mask[0, 0] = True
+            case "random":
+                return np.random.default_rng().uniform(0, 255, shape)
+            case "segfault":
+                ctypes.string_at(0)
+            case "abort":
+                os.abort()
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "loop":
+                while True:
+                    pass
+            case "print":
+                while True:
+                    print("noise " * 1000, flush=True)
+                    os.write(2, b"noise " * 1000)
+            case "allocate":
+                return [np.ones(2**27) for _ in range(1000)]  # a GiB each
+            case "children":
+                leave_children()
+            case "vandal":
+                np.mean = np.sum = lambda *_, **__: 7.0  # for all that this process does later
+            case "lambda":
+                return lambda: None
         return np.full(shape, 100.0)
+
+
+def leave_children():
+    """Start processes as fast as the system allows, which would stay for ever; then hang."""
+    while True:
+        subprocess.Popen([sys.executable, "-S", "-c", f"import time; time.sleep(1000)  # {CHILD}"])
+
+
+CHILD = "a child of the misbehaving method"
+
+
+class Slow(Method):
+    """Fills with a grey that depends on the known pixels, taking its time."""
+
+    name = "slow"
+    family = "test"
+    seconds: float = 0.01
+
+    def restore(self, observation):
+        time.sleep(self.seconds)
+        return np.full(observation.image.shape, observation.image[~observation.mask].mean())
 
 
 class OtherTask(Method):

@@ -36,9 +36,10 @@ def small(cases=20, **changes):
     return Suite(**settings | changes)
 
 
-def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0):
+def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0, **more):
     warnings = []
-    run_suite(suite or small(), methods, folder, jobs, timeout, lambda *_: None, warnings.append)
+    words = (lambda *_: None, warnings.append)
+    run_suite(suite or small(), methods, folder, jobs, timeout, *words, **more)
     return pd.read_parquet(folder / "scores.parquet"), warnings
 
 

@@ -1,0 +1,172 @@
+"""A method may do what it likes: it costs its own cases, and no one else's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plugins
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from test_run import carried_out, small
+
+from inpaintbench.benchmarks.answers import modified, pack, unpack
+from inpaintbench.benchmarks.isolation import Isolation, MethodFailed
+from inpaintbench.benchmarks.workers import restore_block
+from inpaintbench.datasets import Observation
+from inpaintbench.methods import parse_method
+
+WAYS = {
+    "raise": ("error", "RuntimeError: on purpose"),
+    "exit": ("crash", "exit code 3"),
+    "segfault": ("crash", "SIGSEGV"),
+    "abort": ("crash", "SIGABRT"),
+    "kill": ("crash", "SIGKILL"),
+    "loop": ("timeout", "--timeout"),
+    "print": ("timeout", "--timeout"),
+    "children": ("timeout", "--timeout"),
+    "memory": ("oom", "on purpose"),
+    "allocate": ("oom", "allocate"),
+    "nan": ("invalid", "not finite"),
+    "shape": ("invalid", "shape (3, 3)"),
+    "complex": ("invalid", "complex128"),
+    "lambda": ("invalid", "function"),
+    "modify": ("invalid", "modified"),
+    "modify mask": ("invalid", "modified"),
+    "vandal": ("ok", ""),
+}
+GOOD = ("mean", "telea", "patchmatch")
+
+
+def children_left():
+    return [p for p in psutil.process_iter(["cmdline"]) if plugins.CHILD in str(p.info["cmdline"])]
+
+
+@pytest.fixture(scope="module")
+def all_together(tmp_path_factory):
+    """A run of every misbehaving method with good ones in between, and of the good ones alone."""
+    folder = tmp_path_factory.mktemp("isolation")
+    good = [parse_method(name) for name in GOOD]
+    bad = [plugins.Misbehaves(way=way) for way in WAYS]
+    mixed = [*bad[:6], good[0], *bad[6:12], good[1], *bad[12:], good[2]]
+    suite = small(8)
+    together, _ = carried_out(folder / "together", mixed, 2, suite, 1.5, gibibytes=1.0)
+    alone, _ = carried_out(folder / "alone", good, 1, suite)
+    return folder / "together", together, alone
+
+
+def test_the_good_ones_score_what_they_score_alone(all_together):
+    _, together, alone = all_together
+    for name in GOOD:
+        pair = [s[s["method"] == name].drop(columns="seconds") for s in (together, alone)]
+        pd.testing.assert_frame_equal(*(p.reset_index(drop=True) for p in pair))
+        assert (pair[0]["status"] == "ok").all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_misbehaviour_costs_the_guilty_cases_alone(all_together, way):
+    folder, together, _ = all_together
+    status, words = WAYS[way]
+    cases = pd.read_parquet(folder / "cases.parquet").set_index("case_id")
+    rows = together[together["label"] == f"misbehaves:way={way}"].set_index("case_id")
+    guilty = cases.index[cases["height"] % 2 == 1]
+    assert 0 < len(guilty) < len(cases)
+    assert (rows.loc[guilty, "status"] == status).all(), rows.loc[guilty, ["status", "message"]]
+    told = rows.loc[guilty, "message"]
+    assert told[~told.str.startswith("not tried")].str.contains(words, regex=False).all(), told
+    others = cases.index.difference(guilty)
+    assert (rows.loc[others, "status"] == "ok").all(), rows.loc[others, ["status", "message"]]
+    assert not children_left()
+
+
+@pytest.mark.parametrize(("way", "words"), [("raise", "on purpose"), ("segfault", "misbehave")])
+def test_the_traceback_is_kept_and_named_in_the_row(all_together, way, words):
+    folder, together, _ = all_together
+    rows = together[(together["label"] == f"misbehaves:way={way}") & (together["status"] != "ok")]
+    for name in rows["traceback"]:
+        text = (folder / "failures" / name).read_text()
+        assert words in text
+        assert "plugins.py" in text
+
+
+def test_another_answer_when_asked_again_is_invalid(tmp_path):
+    scores, _ = carried_out(tmp_path / "run", [Always(way="random")], suite=small(8))
+    assert (scores["status"] == "invalid").all()
+    assert scores["message"].str.contains("another answer").all()
+
+
+def test_what_a_method_prints_is_not_heard(tmp_path):
+    script = "import test_isolation; test_isolation.print_for_a_while()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["timeout"]
+    assert "noise" not in done.stderr
+
+
+def print_for_a_while():
+    from skimage import data
+
+    picture = data.camera()[:41, :50]
+    observation = Observation(picture.copy(), picture < 0)
+    process = Isolation(4.0)
+    try:
+        nothing = pack([])
+        method = plugins.Misbehaves(way="print")
+        process.call(restore_block, method, pack([observation]), nothing, seconds=1.0)
+    except MethodFailed as error:
+        print(error.status)
+    process.close()
+
+
+def test_a_process_that_died_is_followed_by_another(observation):
+    process = Isolation(4.0)
+    packed = pack([observation]), pack([])
+    try:
+        for _ in range(2):
+            with pytest.raises(MethodFailed, match="SIGKILL"):
+                process.call(restore_block, Always(), *packed, seconds=10.0)
+        answers = process.call(restore_block, parse_method("mean"), *packed, seconds=10.0)
+        assert not answers.problems
+    finally:
+        process.close()
+
+
+class Always(plugins.Misbehaves):
+    """Misbehaves on every picture."""
+
+    name = "always"
+    way: str = "kill"
+
+    def restore(self, observation):
+        return self.misbehave(observation)
+
+
+@given(st.data())
+def test_packing_gives_the_same_observations_back(drawn):
+    several = []
+    for _ in range(drawn.draw(st.integers(0, 3))):
+        dtype = drawn.draw(st.sampled_from([np.uint8, np.uint16]))
+        shape = tuple(drawn.draw(st.integers(1, 9)) for _ in range(2))
+        colours = drawn.draw(st.sampled_from([(), (3,)]))
+        image = drawn.draw(arrays.arrays(dtype, shape + colours))
+        several.append(Observation(image, drawn.draw(arrays.arrays(np.bool_, shape))))
+    packed = pack(several)
+    found = unpack(packed)
+    assert modified(packed, found) == []
+    for number, (before, after) in enumerate(zip(several, found, strict=True)):
+        assert after.image.dtype == before.image.dtype
+        assert np.array_equal(before.image, after.image)
+        assert np.array_equal(before.mask, after.mask)
+        after.image.flat[-1] ^= 1  # it may be written to, and is nobody else's
+        assert before.image.flat[-1] != after.image.flat[-1]
+        assert modified(packed, found) == [number]
+        after.image.flat[-1] ^= 1

@@ -1,0 +1,223 @@
+"""A run may be stopped at any moment: it goes on, and comes to the same tables."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import plugins
+import pytest
+from test_run import carried_out, small
+
+from inpaintbench.benchmarks.parts import part_key
+from inpaintbench.benchmarks.run import explain, read_start, unfinished_run
+from inpaintbench.datasets import InputError
+from inpaintbench.methods import parse_method
+
+KILLS = 50
+
+
+def suite_to_kill():
+    return small(96)
+
+
+def methods_to_kill():
+    return [plugins.Slow(), parse_method("telea")]
+
+
+def carry_out(folder):
+    """What the process that is killed runs."""
+    carried_out(Path(folder), methods_to_kill(), 2, suite_to_kill())
+
+
+def finished_parts(folder):
+    found = [*folder.glob("cases.parquet/*"), *folder.glob("scores.parquet/*/*")]
+    return {path for path in found if not path.name.startswith(".")}  # those are being written
+
+
+def check_what_is_there(folder):
+    """Every file under its own name is whole, whatever moment the kill came at."""
+    for path in finished_parts(folder):
+        assert part_key(path.parent, int(path.stem)), path
+    for path in folder.glob("keys/[!.]*.json"):
+        json.loads(path.read_text())
+    assert not (folder / "environment.json").exists() or (folder / "timings.parquet").exists()
+
+
+def tables(folder):
+    cases, scores = (pd.read_parquet(folder / f"{name}.parquet") for name in ("cases", "scores"))
+    return cases, scores.drop(columns="seconds")
+
+
+def kill_again_and_again(folder):
+    """Carry a run out again and again, and kill it at random moments; what the test starts.
+
+    By forks of this process, which has imported everything and has no threads yet.
+    """
+    rng = random.Random(5)
+    kills = number = 0
+    while kills < KILLS:
+        before = finished_parts(folder / str(number))
+        process = os.fork()
+        if not process:
+            carry_out(folder / str(number))
+            os._exit(0)
+        if ends_within(process, rng.uniform(0.5, 6)):
+            number += 1
+            continue
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        kills += 1
+        check_what_is_there(folder / str(number))
+        assert before <= finished_parts(folder / str(number))
+    carry_out(folder / str(number))
+
+
+def ends_within(process, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            assert status == 0
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_50_kills_at_random_moments_lose_nothing(tmp_path):
+    carry_out(tmp_path / "undisturbed")
+    (tmp_path / "killed").mkdir()
+    script = "import sys, test_resume as own; own.kill_again_and_again(own.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", script, str(tmp_path / "killed")]
+    subprocess.run(command, cwd=Path(__file__).parent, check=True)
+    for folder in (tmp_path / "killed").iterdir():
+        for found, expected in zip(tables(folder), tables(tmp_path / "undisturbed"), strict=True):
+            pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.fixture
+def method_of_ones_own(tmp_path, monkeypatch):
+    """A method in a module that the test may change, with a helper in its own package."""
+    package = tmp_path / "own_methods"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("LEVEL = 100.0\n")
+    (package / "one.py").write_text(
+        "import numpy as np\n"
+        "from inpaintbench.methods import Method\n"
+        "class One(Method):\n"
+        "    name, family = 'one', 'test'\n"
+        "    def restore(self, observation):\n"
+        "        from .helper import LEVEL\n"
+        "        return np.full(observation.image.shape, LEVEL)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield package
+    for name in [name for name in sys.modules if name.startswith("own_methods")]:
+        del sys.modules[name]
+
+
+def fresh_one():
+    """Make the method from its source as it is now, as a new process would."""
+    from inpaintbench.benchmarks import reuse
+
+    for name in [name for name in sys.modules if name.startswith("own_methods")]:
+        del sys.modules[name]
+    for function in (reuse._source, reuse._imports, reuse._spec, reuse.imported_sources):
+        function.cache_clear()
+    from own_methods.one import One  # made by the fixture
+
+    return One()
+
+
+def redone(folder, methods):
+    table = explain(small(16), methods, folder).set_index("method")
+    return table["redone"].to_dict(), table["why"].to_dict()
+
+
+def test_only_what_changed_is_done_again(tmp_path, method_of_ones_own):
+    folder, mean = tmp_path / "run", parse_method("mean")
+    _, why = redone(folder, [fresh_one(), mean])
+    assert set(why.values()) == {"it was not run here yet"}
+    scores, _ = carried_out(folder, [fresh_one(), mean], suite=small(16))
+    count, why = redone(folder, [fresh_one(), mean])
+    assert set(count.values()) == {0}
+    written = {path: path.stat().st_mtime_ns for path in finished_parts(folder)}
+
+    (method_of_ones_own / "helper.py").write_text("LEVEL = 110.0\n")
+    count, why = redone(folder, [fresh_one(), mean])
+    assert count == {"one": 2, "mean": 0}
+    assert "module own_methods.helper changed" in why["one"]
+    after, _ = carried_out(folder, [fresh_one(), mean], suite=small(16))
+    again = {path for path in finished_parts(folder) if path.stat().st_mtime_ns != written[path]}
+    assert again == {path for path in again if path.parent.name == "one"}
+    assert len(again) == 2
+    changed = scores.merge(after, on=["label", "case_id"])
+    assert (changed["mse_x"] != changed["mse_y"])[changed["label"] == "one"].all()
+    assert (changed["mse_x"] == changed["mse_y"])[changed["label"] == "mean"].all()
+
+
+def test_a_method_can_be_added_and_other_parameters_are_another_method(tmp_path):
+    folder = tmp_path / "run"
+    carried_out(folder, [parse_method("telea")], suite=small(16))
+    both = [parse_method("telea"), parse_method("telea:radius=5")]
+    count, _ = redone(folder, both)
+    assert count == {"telea": 0, "telea:radius=5.0": 2}
+    scores, _ = carried_out(folder, both, suite=small(16))
+    assert set(scores["label"]) == {"telea", "telea:radius=5.0"}
+    with pytest.raises(InputError, match="also holds telea:radius=5"):
+        carried_out(folder, [parse_method("telea")], suite=small(16))
+
+
+@pytest.mark.parametrize("damage", ["cut", "hole", "empty"])
+def test_a_damaged_block_is_named_and_done_again(tmp_path, damage):
+    folder = tmp_path / "run"
+    methods = [parse_method("mean")]
+    whole, _ = carried_out(folder, methods, suite=small(16))
+    path = sorted(folder.glob("scores.parquet/mean/*.parquet"))[1]
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    if damage == "hole":
+        content[half // 2 : half] = bytes(half - half // 2)
+    path.write_bytes({"cut": content[:half], "hole": content, "empty": b""}[damage])
+    again, warnings = carried_out(folder, methods, suite=small(16))
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+    pd.testing.assert_frame_equal(again.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_what_changes_the_cases_is_refused(tmp_path):
+    carried_out(tmp_path / "run", [parse_method("mean")], suite=small(8))
+    with pytest.raises(InputError, match="other cases"):
+        carried_out(tmp_path / "run", [parse_method("mean")], suite=small(9))
+
+
+def test_two_runs_cannot_write_to_one_folder(tmp_path):
+    folder = tmp_path / "run"
+    script = "import sys, test_resume; test_resume.carry_out(sys.argv[1])"
+    first = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=Path(__file__).parent)
+    try:
+        while read_start(folder) is None:
+            assert first.poll() is None
+            time.sleep(0.05)
+        with pytest.raises(InputError, match="another run is writing"):
+            carry_out(folder)
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_the_run_that_was_not_finished_is_found(tmp_path):
+    suite, labels = small(8), ["mean"]
+    assert unfinished_run(tmp_path, suite, labels) is None
+    carried_out(tmp_path / "small-1", [parse_method("mean")], suite=suite)
+    assert unfinished_run(tmp_path, suite, labels) is None
+    (tmp_path / "small-1" / "environment.json").unlink()
+    assert unfinished_run(tmp_path, suite, labels) == tmp_path / "small-1"
+    assert unfinished_run(tmp_path, suite, ["telea"]) is None
+    assert unfinished_run(tmp_path, small(9), labels) is None
