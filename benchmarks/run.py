@@ -8,7 +8,7 @@ block that fails is repeated case by case: only the guilty case is lost.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,16 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.environment import describe_environment
+from inpaintbench.benchmarks.leakage import (
+    drawn_photographs,
+    find_leaks,
+    leak_notices,
+    unknown_training,
+)
 from inpaintbench.benchmarks.scoring import InvalidRestoration, constant_mse, finish, score_picture
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.benchmarks.workers import restore_block, time_method, worker_pool
+from inpaintbench.benchmarks.timing import time_methods, timed_places
+from inpaintbench.benchmarks.workers import restore_block, worker_pool
 from inpaintbench.datasets.cases import Case, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, write_json, write_parquet, write_picture
@@ -30,12 +37,6 @@ from inpaintbench.methods.method import Method
 from inpaintbench.reports.picture import picture_path
 
 BLOCK = 25  # cases that a worker gets at a time
-TIMED_CASES = 10  # of the timing pass, evenly over the suite
-TIMING_REPEATS = 3
-TIMING_SECONDS = 10.0  # after which a slow method is not repeated
-
-# Sides of picture and hole whose cost is timed: growing holes, then growing pictures.
-GROWTH = ((80, 5), (80, 9), (80, 15), (80, 21), (40, 9), (160, 9), (320, 9))
 
 Progress = Callable[[str, int], None]  # method label, cases finished
 
@@ -82,7 +83,9 @@ def run_suite(
     skipped = Skipped()
     cases = suite.draw(skipped)
     strange = changed_cases(suite, cases)
-    for notice in _notices(skipped, strange):
+    leaks = find_leaks(methods, drawn_photographs(suite.images, {c.image_id for c in cases}))
+    unknown = unknown_training(methods)
+    for notice in (*_notices(skipped, strange), *leak_notices(leaks, unknown)):
         warn(notice)
     _claim(folder)
     scores = _score_all(suite.task, methods, cases, folder, jobs, timeout, progress)
@@ -90,7 +93,9 @@ def run_suite(
     write_parquet(scores, folder / "scores.parquet")
     failed = set(scores.loc[scores["status"] != "ok", "label"])
     whole = [method for method in methods if method.label not in failed]
-    write_parquet(time_all(whole, cases, timeout), folder / "timings.parquet")
+    shown = [case.observation for case in cases]
+    timed = [shown[place] for place in timed_places(len(shown))]
+    write_parquet(time_methods(whole, timed, shown, timeout), folder / "timings.parquet")
     environment = describe_environment(suite, cases) | {
         "weights_sha256": weights,
         "started": started.isoformat(timespec="seconds"),
@@ -99,6 +104,8 @@ def run_suite(
         "timeout_seconds": timeout,
         "skipped_files": dict(skipped.files),
         "cases_unlike_manifest": strange,
+        "leaks": [asdict(leak) for leak in leaks],
+        "training_unknown": unknown,
     }
     write_json(environment, folder / "environment.json")  # last: it marks the run as finished
 
@@ -289,68 +296,3 @@ def _row(method: Method, case: Case, outcome: Outcome, folder: Path) -> dict[str
         "seconds": outcome.seconds,  # on average over its block
         "expected_mse": outcome.expected_mse,
     }
-
-
-def time_all(methods: Sequence[Method], cases: Sequence[Case], timeout: float) -> pd.DataFrame:
-    """Time methods that restored every case, one after the other in one worker with one thread.
-
-    A method that fails after all is left out: only its time is then unknown.
-    """
-    places = np.linspace(0, len(cases) - 1, min(TIMED_CASES, len(cases))).round().astype(int)
-    growing = growing_observations(cases[places[0]].observation)
-    observations = [cases[place].observation for place in places]
-    others = [case.observation for case in cases]  # no restoration is kept: they give nothing away
-    rows: list[dict[str, Any]] = []
-    longest = timeout * (2 * len(observations) + 1) + TIMING_SECONDS * 2
-    with worker_pool(1) as pool:
-        for method in methods:
-            seen = others if method.looks_around else []
-            arguments = [method, observations, seen, TIMING_REPEATS, TIMING_SECONDS]
-            try:
-                times = pool.schedule(time_method, args=arguments, timeout=longest).result()
-            except Exception:  # whatever it was: the scores are what counts, and stand
-                continue
-            names = {"method": method.name, "label": method.label}
-            rows += [
-                names | {"kind": kind, "seconds": seconds}
-                for kind, values in times.items()
-                for seconds in values
-            ]
-            rows += [names | row for row in _time_growth(pool, method, growing)]
-    columns = ["method", "label", "kind", "seconds", "hidden_pixels", "picture_pixels"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def growing_observations(observation: Observation) -> list[Observation]:
-    """Repeat a picture in growing sizes around growing holes: what its cost depends on.
-
-    The kind of pixel does not change, only their number: the picture is mirrored at its borders.
-    """
-    grown = []
-    for side, hole in GROWTH:
-        image = observation.image
-        extra = [(0, max(side - n, 0)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
-        image = np.pad(image, extra, mode="symmetric")[:side, :side]
-        mask = np.zeros(image.shape[:2], bool)
-        middle = slice((side - hole) // 2, (side + hole) // 2)
-        mask[middle, middle] = True
-        image[mask] = 0
-        grown.append(Observation(image, mask))
-    return grown
-
-
-def _time_growth(
-    pool: ProcessPool, method: Method, observations: Sequence[Observation]
-) -> list[dict[str, Any]]:
-    """Time a method on growing pictures, until one takes too long."""
-    rows = []
-    for observation in observations:
-        try:
-            arguments = [method, [observation], [], 2, TIMING_SECONDS]
-            times = pool.schedule(time_method, args=arguments, timeout=TIMING_SECONDS).result()
-        except Exception:  # too slow for this size, or not able to: its curve has a point less
-            continue
-        hidden, pixels = int(observation.mask.sum()), observation.mask.size
-        row = {"kind": "growth", "hidden_pixels": hidden, "picture_pixels": pixels}
-        rows.append(row | {"seconds": min(times["single"])})
-    return rows

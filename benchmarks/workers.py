@@ -67,7 +67,7 @@ def _announced(label: str) -> Iterator[None]:
 
 
 @contextmanager
-def _guarded(label: str) -> Iterator[None]:
+def guarded(label: str) -> Iterator[None]:
     """Turn whatever a method raises, `sys.exit()` too, into one exception that can be sent."""
     try:
         with _announced(label):
@@ -97,7 +97,7 @@ def restore_block(
     seconds : float
         What restoring took; saying what to expect is not counted.
     """
-    with _guarded(method.label):
+    with guarded(method.label):
         start = time.perf_counter()
         if method.looks_around:
             method.look_around(others)
@@ -124,42 +124,3 @@ def expected_mse(method: Method, observations: Sequence[Observation]) -> list[fl
     if len(errors) != len(observations):
         raise ValueError(f"expected_errors returned {len(errors)} of {len(observations)}")
     return [float(np.mean(error)) if error.size else float("nan") for error in errors]
-
-
-def time_method(
-    method: Method,
-    observations: Sequence[Observation],
-    others: Sequence[Observation],
-    repeats: int,
-    budget: float,
-) -> dict[str, list[float]]:
-    """Time a method in this process.
-
-    Stops early, after the first round of either kind, once `budget` seconds are over.
-
-    Returns
-    -------
-    dict
-        "first": seconds of the first call, with everything that is loaded or compiled on demand;
-        "single": seconds of `restore`, for each observation and repeat; "batch": seconds per
-        observation of `predict_batch`, for each repeat.
-    """
-    with _guarded(method.label):
-        begin = time.perf_counter()
-        if method.looks_around:
-            method.look_around(others)
-        method.restore(observations[0])
-        first = time.perf_counter() - begin
-        single: list[float] = []
-        batch: list[float] = []
-        for number in range(repeats):
-            if number and time.perf_counter() - begin > budget:
-                break
-            for observation in observations:
-                start = time.perf_counter()
-                method.restore(observation)
-                single.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            method.predict_batch(observations)
-            batch.append((time.perf_counter() - start) / len(observations))
-    return {"first": [first], "single": single, "batch": batch}
