@@ -100,7 +100,8 @@ def _print_unrelated(found: Sequence[Fingerprints]) -> None:
     for place, own in enumerate(found):
         for other in found[place + 1 :]:
             counts += below(own.ravel(), other[:, 0])
-    print(f"\n{counts[-1]:,} pairs of photographs from different collections:\n")
+    pairs = f"{counts[-1] // 8:,} pairs of photographs from different collections"
+    print(f"\n{pairs}, in 8 orientations each ({counts[-1]:,} comparisons):\n")
     row = {f"{bits} bits or fewer": f"{counts[bits]:,}" for bits in BITS}
     print(markdown_table(pd.DataFrame([row])))
 

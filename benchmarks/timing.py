@@ -1,11 +1,12 @@
 """What methods cost: a pass apart from quality, serial, each method in a fresh process.
 
-A process has one thread, pinned to one core. It loads the method, restores once to warm up, then
-repeats single crops and batches; a GPU is waited for before every look at the clock. What it is
-measured on is in `environment.json`.
+A process has one thread. It loads the method, restores once to warm up, then repeats single crops
+and batches; a GPU is waited for before every look at the clock. What it is measured on is in
+`environment.json`. Processes are not pinned to a core: that made no spread smaller on two cores, and
+where somebody else wanted the core too, times several times as long (harmonic, gaussian, fsr and
+course-cnn in five processes each, with os.sched_setaffinity and without, 2026-11-21).
 """
 
-import os
 import pickle
 import sys
 import time
@@ -181,7 +182,6 @@ def measure(
     list of dict
         Rows as `time_methods` gives them, without the method's names.
     """
-    _pin()
     rows: list[Row] = [{"kind": "memory-before", "bytes": _memory("VmRSS")}]
     begin = now()
     with guarded(label):
@@ -225,7 +225,6 @@ def _rounds(
 
 def measure_one(packed: bytes, label: str, observation: Observation) -> float:
     """Seconds that one restoration takes when the method is warm: the better of two."""
-    _pin()
     with guarded(label):
         method: Method = pickle.loads(packed)
         method.restore(observation)
@@ -249,12 +248,6 @@ def _cuda() -> Any:
     """Give `torch.cuda` if this process has used it, else None; nothing is imported for it."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
-
-
-def _pin() -> None:
-    """Keep the process on one core, where the system can: the last that it may use."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _memory(field: str) -> float:

@@ -25,7 +25,7 @@ class Greedy(Method):
 
 
 class Diary(Method):
-    """Notes in a file, for every call, in which process and on which cores it runs."""
+    """Notes in a file, for every call, in which process it runs and with how many threads."""
 
     name = "diary"
     family = "test"
@@ -33,9 +33,8 @@ class Diary(Method):
     number: int = 0
 
     def note(self, what):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         with Path(self.file).open("a") as file:
-            file.write(f"{what} {os.getpid()} {cores} {os.environ['OMP_NUM_THREADS']}\n")
+            file.write(f"{what} {os.getpid()} {os.environ['OMP_NUM_THREADS']}\n")
 
     def load(self):
         self.note("load")

@@ -253,7 +253,9 @@ def test_a_training_that_starts_from_weights_inherits_their_pictures(trained, tm
     ]
     assert find_leaks([method], photographs) == [Leak(method.label, "s", "camera", 0)]
     write_weights(before.read_bytes(), tmp_path / "silent.safetensors", {})
-    card = write_training_pictures(own, tmp_path / "last.safetensors", tmp_path / "silent.safetensors")
+    card = write_training_pictures(
+        own, tmp_path / "last.safetensors", tmp_path / "silent.safetensors"
+    )
     write_weights(before.read_bytes(), tmp_path / "last.safetensors", card)
     method = parse_method(f"gaussian:weights={tmp_path / 'last.safetensors'}")
     assert "silent.toml does not say" in unknown_training([method])[method.label]

@@ -72,18 +72,18 @@ def test_memory_is_what_restoring_takes(observation):
     assert again / MIB == pytest.approx(most["greedy"] / MIB, abs=100)
 
 
-def test_each_method_has_a_process_core_and_thread_of_its_own(observation, tmp_path):
+def test_each_method_has_a_process_of_its_own_with_one_thread(observation, tmp_path):
     file = tmp_path / "diary"
     methods = [costly.Diary(file=str(file), number=n) for n in (1, 2)]
     time_methods(methods, [observation], [], 60)
     notes = [line.split() for line in file.read_text().splitlines()]
     assert [what for what, *_ in notes].count("load") == 2
-    processes = list(dict.fromkeys(process for _, process, *_ in notes))
+    processes = list(dict.fromkeys(process for _, process, _ in notes))
     assert len(processes) == 2
     assert str(os.getpid()) not in processes
     for process in processes:  # loaded before anything is restored
-        assert next(what for what, p, *_ in notes if p == process) == "load"
-    assert {(cores, threads) for *_, cores, threads in notes} == {("1", "1")}
+        assert next(what for what, p, _ in notes if p == process) == "load"
+    assert {threads for *_, threads in notes} == {"1"}
 
 
 def test_a_method_that_fails_is_left_out_and_costs_the_others_nothing(observation):
