@@ -127,11 +127,13 @@ def leak_notes(run: Run) -> list[str]:
         if np.isnan(row["mse_without"]):
             notes.append(f"{note}, and nothing else can be scored")
             continue
-        notes.append(
-            f"{note}; without their {row['cases']} cases its challenge MSE is "
-            f"{row['mse_without']:.1f} instead of {row['mse']:.1f}, "
-            f"and its rank {row['rank_without']:.0f} instead of {row['rank']}"
+        note += (
+            f"; without their {row['cases']} cases its challenge MSE is "
+            f"{row['mse_without']:.1f} instead of {row['mse']:.1f} ({row['change']:+.0%}"
         )
+        if not np.isnan(row["others_change"]):
+            note += f", where that of methods without a mark changes by {row['others_change']:+.0%}"
+        notes.append(f"{note}), and its rank {row['rank_without']} instead of {row['rank']}")
     return notes
 
 

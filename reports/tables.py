@@ -222,9 +222,12 @@ class Run:
 
         Columns: `method`, `photographs` (how many), `cases` (left out), `mse` and `rank` as they
         stand on the leaderboard, and `mse_without` and `rank_without` on the other cases, on which
-        all methods are ranked anew; `mse_without` is NaN where no case is left.
+        all methods are ranked anew; `mse_without` is NaN where no case is left. Cases differ in how
+        hard they are, so `change` (of the mean, as a share) has `others_change` beside it: the
+        median of this over the methods that are not marked, NaN without any.
         """
         board = self.leaderboard().set_index("method")
+        unmarked = board.index[~board.index.isin(self.leaks()["label"])]
         rows = []
         for label, found in self.leaks().groupby("label", sort=False):
             if label not in board.index:
@@ -235,6 +238,7 @@ class Run:
             means = self.mse[~leaked].mean()
             anew = board.assign(incomplete=board["coverage"] < 1, mse=means)
             order = anew.sort_values(["incomplete", "mse"]).index
+            change = means / board["mse"] - 1
             rows.append(
                 {
                     "method": label,
@@ -244,10 +248,12 @@ class Run:
                     "rank": board["rank"][label],
                     "mse_without": means[label],
                     "rank_without": list(order).index(label) + 1,
+                    "change": change[label],
+                    "others_change": change[unmarked].median(),
                 }
             )
         columns = ["method", "photographs", "cases", "mse", "rank", "mse_without", "rank_without"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=[*columns, "change", "others_change"])
 
     def failures(self) -> pd.DataFrame:
         """Count the cases without a score by method, status and message."""

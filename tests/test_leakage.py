@@ -170,6 +170,9 @@ def test_what_a_leak_changes_is_told(leaky):
     assert effect["mse_without"] == pytest.approx(means[label])
     assert effect["rank_without"] == (means <= means[label]).sum()
     assert effect["mse"] == pytest.approx(run.mse[label].mean())
+    change = means / run.mse.mean() - 1
+    assert effect["change"] == pytest.approx(change[label])
+    assert effect["others_change"] == pytest.approx(change[["mean", "gaussian"]].mean())
 
 
 def test_affected_scores_are_marked_wherever_they_are_shown(leaky):

@@ -56,13 +56,13 @@ def test_every_kind_is_measured_and_described(observation):
 
 @linux
 def test_memory_is_what_restoring_takes(observation):
-    methods = [costly.Greedy(), costly.Greedy(loading=300), costly.Greedy(restoring=300)]
+    methods = [costly.Greedy(), costly.Greedy(loading=300), costly.Greedy(restoring=100)]
     table = time_methods(methods, [observation], [], 60)
     most = of_kind(table, "memory").set_index("label")["bytes"]
     before = of_kind(table, "memory-before").set_index("label")["bytes"]
     taken = (most - before) / MIB
-    assert taken["greedy:restoring=300"] >= 300
-    assert taken["greedy:restoring=300"] - taken["greedy"] == pytest.approx(300, abs=30)
+    assert taken["greedy:restoring=100"] >= 100
+    assert taken["greedy:restoring=100"] - taken["greedy"] == pytest.approx(100, abs=20)
     if os.access("/proc/self/clear_refs", os.W_OK):
         assert taken["greedy:loading=300"] < 100
     # A parent that holds much does not make its children look as if they did.
