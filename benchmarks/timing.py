@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 TIMED_CASES = 10  # evenly over the suite
 BATCH = 64  # crops of a batch
 REPEATS = 3  # after the round that warms up
-SECONDS = 10.0  # after which a slow method is not repeated
-BATCH_SECONDS = 3.0  # a slow method's batch is smaller, so that it takes about as long
+SECONDS = 6.0  # after which a slow method is not repeated
+GROWTH_SECONDS = 10.0  # that a method may take for a growing picture, repeats included
+BATCH_SECONDS = 2.0  # a slow method's batch is smaller, so that it takes about as long
 
 # Sides of picture and hole whose cost is timed: growing holes, then growing pictures.
 GROWTH = ((80, 5), (80, 9), (80, 15), (80, 21), (40, 9), (160, 9), (320, 9))
@@ -127,7 +128,7 @@ def _time_method(
     packed = pickle.dumps(method)
     batch = _batch(observations, others)
     seen = others if method.looks_around else []  # no restoration is kept: they give nothing away
-    longest = timeout * (2 * len(observations) + 1) + SECONDS * 3
+    longest = timeout * (2 * len(observations) + 1) + SECONDS * 5
     with worker_pool(1) as pool:
         arguments = [packed, method.label, observations, batch, seen]
         try:
@@ -157,7 +158,7 @@ def _time_growth(
     for observation in observations:
         try:
             arguments = [packed, label, observation]
-            seconds = pool.schedule(measure_one, args=arguments, timeout=SECONDS).result()
+            seconds = pool.schedule(measure_one, args=arguments, timeout=GROWTH_SECONDS).result()
         except Exception:  # too slow for this size, or not able to: its curve has a point less
             continue
         hidden, pixels = int(observation.mask.sum()), observation.mask.size
