@@ -2,9 +2,10 @@
 
 A process has one thread. It loads the method, restores once to warm up, then repeats single crops
 and batches; a GPU is waited for before every look at the clock. What it is measured on is in
-`environment.json`. Processes are not pinned to a core: that made no spread smaller on two cores,
-and made times several times longer where somebody else wanted the core too (harmonic, gaussian, fsr
-and course-cnn in five processes each, with os.sched_setaffinity and without, 2026-11-21).
+`environment.json`. Processes are not pinned to a core. On two busy cores that made times several
+times longer where somebody else wanted the core too, and the spread smaller for one method of four
+(harmonic, gaussian, fsr and course-cnn in five processes each, with os.sched_setaffinity and
+without, 2026-11-21).
 """
 
 import pickle
