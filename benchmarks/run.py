@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pebble import ProcessPool
 
 from inpaintbench.benchmarks.blocks import (
     MOST_OTHERS,
@@ -39,6 +38,12 @@ from inpaintbench.benchmarks.blocks import (
 from inpaintbench.benchmarks.cluster import Task, Workers, as_finished, open_workers
 from inpaintbench.benchmarks.environment import describe_environment
 from inpaintbench.benchmarks.isolation import Limits
+from inpaintbench.benchmarks.leakage import (
+    drawn_photographs,
+    find_leaks,
+    leak_notices,
+    unknown_training,
+)
 from inpaintbench.benchmarks.parts import part_key, part_path, read_column, read_part, write_part
 from inpaintbench.benchmarks.reuse import (
     Key,
@@ -50,8 +55,8 @@ from inpaintbench.benchmarks.reuse import (
     why_redone,
 )
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.benchmarks.workers import time_method, worker_pool
-from inpaintbench.datasets.cases import Case, Observation, Share
+from inpaintbench.benchmarks.timing import time_methods, timed_places
+from inpaintbench.datasets.cases import Share
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import (
     make_folder,
@@ -67,15 +72,9 @@ from inpaintbench.methods.method import Method
 from inpaintbench.reports.picture import picture_path
 
 KEPT = 500  # cases of which pictures and restorations are kept, evenly over the suite
-TIMED_CASES = 10  # of the timing pass, evenly over the suite
-TIMING_REPEATS = 3
-TIMING_SECONDS = 10.0  # after which a slow method is not repeated
 
 # Heavy libraries that methods share: imported once in each worker, and forked from there.
 SHARED_LIBRARIES = ("cv2", "numba", "numpy", "scipy.ndimage", "scipy.sparse", "torch")
-
-# Sides of picture and hole whose cost is timed: growing holes, then growing pictures.
-GROWTH = ((80, 5), (80, 9), (80, 15), (80, 21), (40, 9), (160, 9), (320, 9))
 
 Progress = Callable[[str, int], None]  # method label, cases finished
 Warn = Callable[[str], None]
@@ -195,7 +194,9 @@ def run_suite(
     keys = {method.label: method_key(method) for method in methods}  # finds bad weights first
     skipped = Skipped()
     plan = Plan(suite, methods, folder, suite.plan(skipped))
-    for notice in _skipped_notices(skipped):
+    leaks = find_leaks(methods, drawn_photographs(suite.images, {s.image_id for s in plan.shares}))
+    unknown = unknown_training(methods)
+    for notice in (*_skipped_notices(skipped), *leak_notices(leaks, unknown)):
         warn(notice)
     limits = Limits(timeout, gibibytes)
     with _claimed(plan):
@@ -220,6 +221,8 @@ def run_suite(
             "pictures_kept": len(plan.kept()),
             "skipped_files": dict(skipped.files),
             "cases_unlike_manifest": strange,
+            "leaks": [asdict(leak) for leak in leaks],
+            "training_unknown": unknown,
         }
         write_json(environment, folder / "environment.json")  # last: it marks the run as finished
 
@@ -504,84 +507,16 @@ def _keep_cases(plan: Plan) -> None:
 def _time(plan: Plan, timeout: float) -> None:
     """Time the methods that restored every case, and write `timings.parquet`."""
     whole = [method for method in plan.methods if _restored_all(plan, method)]
-    places = np.linspace(0, plan.suite.cases - 1, min(TIMED_CASES, plan.suite.cases))
-    timed = draw_block(plan.suite, plan.numbered(places.round().astype(int).tolist()))
-    others: list[Case] = []
-    if any(method.looks_around for method in whole):
-        others = draw_block(plan.suite, plan.numbered(range(min(plan.suite.cases, MOST_OTHERS))))
-    # No restoration is kept: what is shown gives nothing away.
-    timings = time_all(
-        whole, [case.observation for case in timed], [case.observation for case in others], timeout
+    timed, others = (
+        [case.observation for case in draw_block(plan.suite, plan.numbered(numbers))]
+        for numbers in (
+            timed_places(plan.suite.cases),
+            range(min(plan.suite.cases, MOST_OTHERS)),
+        )
     )
+    timings = time_methods(whole, timed, others, timeout)
     write_parquet(timings, plan.folder / "timings.parquet")
 
 
 def _restored_all(plan: Plan, method: Method) -> bool:
     return all((part == "ok").all() for part in read_column(plan.scores_folder(method), "status"))
-
-
-def time_all(
-    methods: Sequence[Method],
-    observations: Sequence[Observation],
-    others: Sequence[Observation],
-    timeout: float,
-) -> pd.DataFrame:
-    """Time methods that restored every case, one after the other in one worker with one thread.
-
-    A method that fails after all is left out: only its time is then unknown.
-    """
-    growing = growing_observations(observations[0])
-    rows: list[dict[str, Any]] = []
-    longest = timeout * (2 * len(observations) + 1) + TIMING_SECONDS * 2
-    with worker_pool(1) as pool:
-        for method in methods:
-            seen = others if method.looks_around else []
-            arguments = [method, observations, seen, TIMING_REPEATS, TIMING_SECONDS]
-            try:
-                times = pool.schedule(time_method, args=arguments, timeout=longest).result()
-            except Exception:  # whatever it was: the scores are what counts, and stand
-                continue
-            names = {"method": method.name, "label": method.label}
-            rows += [
-                names | {"kind": kind, "seconds": seconds}
-                for kind, values in times.items()
-                for seconds in values
-            ]
-            rows += [names | row for row in _time_growth(pool, method, growing)]
-    columns = ["method", "label", "kind", "seconds", "hidden_pixels", "picture_pixels"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def growing_observations(observation: Observation) -> list[Observation]:
-    """Repeat a picture in growing sizes around growing holes: what its cost depends on.
-
-    The kind of pixel does not change, only their number: the picture is mirrored at its borders.
-    """
-    grown = []
-    for side, hole in GROWTH:
-        image = observation.image
-        extra = [(0, max(side - n, 0)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
-        image = np.pad(image, extra, mode="symmetric")[:side, :side]
-        mask = np.zeros(image.shape[:2], bool)
-        middle = slice((side - hole) // 2, (side + hole) // 2)
-        mask[middle, middle] = True
-        image[mask] = 0
-        grown.append(Observation(image, mask))
-    return grown
-
-
-def _time_growth(
-    pool: ProcessPool, method: Method, observations: Sequence[Observation]
-) -> list[dict[str, Any]]:
-    """Time a method on growing pictures, until one takes too long."""
-    rows = []
-    for observation in observations:
-        try:
-            arguments = [method, [observation], [], 2, TIMING_SECONDS]
-            times = pool.schedule(time_method, args=arguments, timeout=TIMING_SECONDS).result()
-        except Exception:  # too slow for this size, or not able to: its curve has a point less
-            continue
-        hidden, pixels = int(observation.mask.sum()), observation.mask.size
-        row = {"kind": "growth", "hidden_pixels": hidden, "picture_pixels": pixels}
-        rows.append(row | {"seconds": min(times["single"])})
-    return rows

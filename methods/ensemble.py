@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,16 @@ class Ensemble(PredictingMethod, WeightedMethod):
             for k, answer in zip(asked, answers, strict=True):
                 means[k] += (answer.T * shares[k][:, number]).T  # of every channel alike
         return means
+
+    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
+        """The card of its own weights, and its members' cards."""
+        return super().cards() + [card for member in self.members for card in member.cards()]
+
+    def load(self) -> None:
+        """Load its own weights and its members'."""
+        loaded_arrays(self.weights_file, ARRAYS)
+        for member in self.members:
+            member.load()
 
     def weights_sha256(self) -> str:
         """Hash of its own weights' hash, and of its members' labels and weights."""

@@ -14,6 +14,7 @@ from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.photographs import announced_split, draw_observations
+from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, write_weights
 
 Arrays = dict[str, NDArray[np.float64]]
@@ -43,6 +44,10 @@ class FittedMethod(WeightedMethod):
         """
         return loaded_arrays(self.weights_file, self.fits)
 
+    def load(self) -> None:
+        """Load the arrays."""
+        self.fitted()
+
 
 def fit_method(
     method: type[FittedMethod], images: Sequence[str], folder: Path, seed: int = 0
@@ -53,7 +58,7 @@ def fit_method(
     ----------
     method : the method to fit
     images : folders or zip archives of photographs; a tenth of each is held out for validation
-    folder : receives `NAME.safetensors` and its card `NAME.toml`
+    folder : receives `NAME.safetensors`, its card `NAME.toml`, and `NAME-pictures.safetensors`
     seed : of the windows drawn, and of whatever else is random
 
     Returns
@@ -75,6 +80,7 @@ def fit_method(
     seconds = time.monotonic() - start
     path = folder / f"{method.name}.safetensors"
     card = described_fit(method.name, images, (training, validation), arrays, seconds, seed)
+    card |= write_training_pictures(training, path)
     data = safetensors.numpy.save(arrays)
     write_weights(data, path, card)  # so that it can be validated as it will be used
     observations, truths = draw_observations(validation, seed)

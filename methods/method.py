@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -108,6 +109,22 @@ class Method(ABC):
     def weights_sha256(self) -> str:
         """Hash of the weights that were fitted beforehand; empty for a method without any."""
         return ""
+
+    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Model cards of all weights that it uses, each with the path of its weights.
+
+        Raises
+        ------
+        InputError
+            If a card is missing.
+        """
+        return []
+
+    def load(self) -> None:  # noqa: B027  (a hook)
+        """Load what restoring needs, if it is not loaded yet: weights, and the library they need.
+
+        Only timing asks for it, to tell loading from restoring: `restore` loads by itself.
+        """
 
     @property
     def looks_around(self) -> bool:

@@ -17,6 +17,7 @@ from inpaintbench.methods.fitted import described_fit
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.registry import parse_method
+from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import write_weights
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,8 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
     Parameters
     ----------
     images : folders or zip archives of photographs, those that the members were fitted on
-    folder : receives `ensemble.safetensors` and its card `ensemble.toml`
+    folder : receives `ensemble.safetensors`, its card `ensemble.toml`, and
+        `ensemble-pictures.safetensors`
     seed : of the crops, and of how they are divided for cross-fitting
 
     Returns
@@ -75,6 +77,7 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
         "weights": weights.round(3).tolist(),
     }
     path = folder / "ensemble.safetensors"
+    card |= write_training_pictures(split[1], path)
     write_weights(safetensors.numpy.save(arrays), path, card)
     return card
 

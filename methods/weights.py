@@ -65,6 +65,23 @@ class WeightedMethod(Method):
         """
         return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
+    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
+        """The card of its own weights."""
+        return [(self.weights_path, read_card(self.weights_path))]
+
+
+def fit_seconds(method: Method) -> float:
+    """Seconds that fitting or training took, as the method's cards say; NaN without any.
+
+    What a training started from counts as well; so does what an ensemble combines.
+    """
+    seconds = [
+        float(card.get("seconds", 0))
+        + 60 * (float(card.get("minutes", 0)) + float(card.get("minutes_before", 0)))
+        for _, card in method.cards()
+    ]
+    return sum(seconds) if seconds else float("nan")
+
 
 def write_weights(data: bytes, path: Path, card: dict[str, Any]) -> None:
     """Write a weights file, and the card with its SHA-256 beside it as TOML."""

@@ -23,6 +23,8 @@ from inpaintbench.reports.picture import (
 )
 from inpaintbench.reports.tables import Run
 
+MARK = "*"  # of a method that may have been trained on photographs of the suite
+NAMED = 5  # photographs in a note
 GALLERY = 24  # cases shown, evenly from the easiest to the hardest
 TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
@@ -71,6 +73,8 @@ def write_report(run: Run) -> Path:
         "calibration": run.calibration(),
         "differences": run.differences() if run.mse.shape[1] > 1 else pd.DataFrame(),
         "failures": run.failures(),
+        "cost": run.cost(),
+        "leaks": run.leaks(),
     }
     for name, table in tables.items():
         write_text(table.to_csv(index=False), folder / f"{name}.csv")
@@ -88,7 +92,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "#": board["rank"].astype(str),
-            "method": board["method"],
+            "method": board["method"] + np.where(_leaked(run, board["method"]), f" {MARK}", ""),
             "family": board["family"],
             "challenge MSE": board["mse"].map("{:.1f}".format),
             "95 % interval": _interval_texts(board, ".1f"),
@@ -104,6 +108,59 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
 def _interval_texts(table: pd.DataFrame, form: str) -> list[str]:
     ends = zip(table["low"], table["high"], strict=True)
     return [f"{low:{form}} to {high:{form}}" for low, high in ends]
+
+
+def _leaked(run: Run, labels: pd.Series) -> NDArray[np.bool_]:
+    """Whether each of the methods may have been trained on photographs of the suite."""
+    return labels.isin(run.leaks()["label"]).to_numpy(bool)
+
+
+def leak_notes(run: Run) -> list[str]:
+    """Say of each marked method what it may have been trained on, and what that changes."""
+    names = run.leaks().groupby("label")["image_id"].apply(list)
+    notes = []
+    for row in run.leak_effects().to_dict("records"):
+        shown = ", ".join(names[row["method"]][:NAMED])
+        shown += ", ..." if row["photographs"] > NAMED else ""
+        many = "photograph looks" if row["photographs"] == 1 else "photographs look"
+        note = f"{row['method']}: {row['photographs']} {many} like its training pictures ({shown})"
+        if np.isnan(row["mse_without"]):
+            notes.append(f"{note}, and nothing else can be scored")
+            continue
+        note += (
+            f"; without their {row['cases']} cases its challenge MSE is "
+            f"{row['mse_without']:.1f} instead of {row['mse']:.1f} ({row['change']:+.0%}"
+        )
+        if not np.isnan(row["others_change"]):
+            note += f", where that of methods without a mark changes by {row['others_change']:+.0%}"
+        notes.append(f"{note}), and its rank {row['rank_without']} instead of {row['rank']}")
+    return notes
+
+
+def cost_text(run: Run) -> pd.DataFrame:
+    """Format what the methods cost for reading; columns that say nothing are left out."""
+    cost = run.cost()
+    quartiles = zip(cost["ms_low"], cost["ms_high"], strict=True)
+    mebibytes = {
+        name: (cost[name] / 2**20).map("{:.0f}".format)
+        for name in ("memory", "memory_before", "gpu_memory")
+    }
+    table = pd.DataFrame(
+        {
+            "method": cost["method"],
+            "load s": cost["load"].map("{:.2f}".format),
+            "first ms": cost["first"].map("{:.1f}".format),
+            "ms a crop": cost["ms"].map("{:.2f}".format),
+            "quartiles": [f"{low:.2f} to {high:.2f}" for low, high in quartiles],
+            "crops a second": cost["crops_per_second"].map("{:,.0f}".format),
+            "in batches of": cost["batch"].map("{:.0f}".format),
+            "peak MiB": mebibytes["memory"],
+            "before it MiB": mebibytes["memory_before"],
+            "GPU MiB": mebibytes["gpu_memory"],
+            "fitted in min": (cost["fit"] / 60).map("{:.1f}".format),
+        }
+    ).replace(["nan", "nan to nan"], "-")
+    return table[[column for column in table if (table[column] != "-").any()]]
 
 
 def differences_text(run: Run) -> pd.DataFrame:
@@ -149,10 +206,11 @@ def ceilings_text(run: Run) -> pd.DataFrame:
 def markdown(run: Run) -> str:
     """Write the run's tables as Markdown."""
     sections = [("Leaderboard", leaderboard_text(run)), ("MSE by hole area", hole_size_text(run))]
+    sections += [("Cost", cost_text(run))] if len(run.timings) else []
     sections += [("MSE by content", content_text(run)), ("Ceilings", ceilings_text(run))]
     if run.mse.shape[1] > 1:
         sections.append(("Differences against the best", differences_text(run)))
-    parts = [f"# {_title(run)}", run.verdict()]
+    parts = [f"# {_title(run)}", run.verdict(), *(f"\\{MARK} {n}." for n in leak_notes(run))]
     parts += [f"## {title}\n\n{markdown_table(table)}" for title, table in sections]
     parts.append(f"Made by `{run.environment['command']}`, finished {run.environment['finished']}.")
     return "\n\n".join(parts) + "\n"
@@ -187,6 +245,8 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         ceilings=ceilings_text(run),
         differences=differences_text(run) if several else None,
         failures=tables["failures"],
+        cost=cost_text(run),
+        leaks=[f"{MARK} {note}." for note in leak_notes(run)],
         altered={label: f"{levels:.0f}" for label, levels in run.altered_known().items()},
         plot=_quality_against_time(tables["leaderboard"]),
         growth=_growth(run),

@@ -16,6 +16,18 @@ GROUPS = 10  # of cases, by the error that a method expects
 HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
 
 
+COST_KINDS = (
+    "load",
+    "first",
+    "single",
+    "batch",
+    "memory-before",
+    "memory",
+    "gpu-memory",
+    "fit",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A finished run, as its files tell it.
@@ -162,6 +174,86 @@ class Run:
                 means = (group["expected_mse"].mean(), group["mse"].mean())
                 rows.append((label, len(group), *means, low[0], high[0]))
         return pd.DataFrame(rows, columns=columns)
+
+    def cost(self) -> pd.DataFrame:
+        """Say what each method costs, from the timing pass; NaN where nothing was measured.
+
+        Columns: `method` (best first), `load` (seconds: module, libraries, weights), `first` (ms of
+        the first restoration, with what is compiled or made for it), `ms` a crop, one at a time,
+        with its quartiles `ms_low` and `ms_high`, `crops_per_second` in batches of `batch` crops,
+        `memory` (bytes of the process at the most while restoring), `memory_before` (before the
+        method was loaded), `gpu_memory`, and `fit` (seconds, as the model card says).
+        """
+        timings = self.timings.reindex(columns=["label", "kind", "seconds", "crops", "bytes"])
+        values = timings["seconds"].astype(float).fillna(timings["bytes"].astype(float))
+        by_kind = values.groupby([timings["label"], timings["kind"]])
+        labels = list(self.leaderboard()["method"])
+
+        def table(part: pd.Series) -> pd.DataFrame:
+            return part.unstack().reindex(index=labels, columns=COST_KINDS)
+
+        usual = table(by_kind.median())
+        crops = timings["crops"].astype(float).groupby([timings["label"], timings["kind"]])
+        columns = {
+            "load": usual["load"],
+            "first": usual["first"] * 1000,
+            "ms": usual["single"] * 1000,
+            "ms_low": table(by_kind.quantile(0.25))["single"] * 1000,
+            "ms_high": table(by_kind.quantile(0.75))["single"] * 1000,
+            "crops_per_second": 1 / usual["batch"],
+            "batch": table(crops.median())["batch"],
+            "memory": usual["memory"],
+            "memory_before": usual["memory-before"],
+            "gpu_memory": usual["gpu-memory"],
+            "fit": usual["fit"],
+        }
+        return pd.DataFrame(columns).rename_axis("method").reset_index()
+
+    def leaks(self) -> pd.DataFrame:
+        """List the photographs that look like training pictures of a method that was run.
+
+        Columns: `label`, `source`, `image_id`, `distance` (bits by which fingerprints differ).
+        """
+        columns = ["label", "source", "image_id", "distance"]
+        return pd.DataFrame(self.environment.get("leaks", []), columns=columns)
+
+    def leak_effects(self) -> pd.DataFrame:
+        """Leave out, for each method, the cases that look like its training pictures.
+
+        Columns: `method`, `photographs` (how many), `cases` (left out), `mse` and `rank` as they
+        stand on the leaderboard, and `mse_without` and `rank_without` on the other cases, on which
+        all methods are ranked anew; `mse_without` is NaN where no case is left. Cases differ in how
+        hard they are, so `change` (of the mean, as a share) has `others_change` beside it: the
+        median of this over the methods that are not marked, NaN without any.
+        """
+        board = self.leaderboard().set_index("method")
+        unmarked = board.index[~board.index.isin(self.leaks()["label"])]
+        rows = []
+        for label, found in self.leaks().groupby("label", sort=False):
+            if label not in board.index:
+                continue
+            leaked = np.isin(
+                self.photographs, (found["source"] + "/" + found["image_id"]).to_list()
+            )
+            means = self.mse[~leaked].mean()
+            anew = board.assign(incomplete=board["coverage"] < 1, mse=means)
+            order = anew.sort_values(["incomplete", "mse"]).index
+            change = means / board["mse"] - 1
+            rows.append(
+                {
+                    "method": label,
+                    "photographs": len(found),
+                    "cases": int(leaked.sum()),
+                    "mse": board["mse"][label],
+                    "rank": board["rank"][label],
+                    "mse_without": means[label],
+                    "rank_without": list(order).index(label) + 1,
+                    "change": change[label],
+                    "others_change": change[unmarked].median(),
+                }
+            )
+        columns = ["method", "photographs", "cases", "mse", "rank", "mse_without", "rank_without"]
+        return pd.DataFrame(rows, columns=[*columns, "change", "others_change"])
 
     def failures(self) -> pd.DataFrame:
         """Count the cases without a score by method, status and message."""

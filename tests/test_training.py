@@ -27,6 +27,7 @@ from inpaintbench.methods.networks.network_method import NetworkMethod
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.photographs import is_held_out, read_split
+from inpaintbench.methods.training_pictures import training_pictures
 from inpaintbench.methods.weights import SHIPPED, read_card
 
 
@@ -100,7 +101,9 @@ def test_training_leaves_weights_and_card(trained, observation):
     assert stored.items() >= card.items()
     assert stored["photographs"] == ["skimage"]
     assert stored["photographs_trained_on"] + stored["photographs_held_out"] == 17
+    assert stored["training_pictures"]["count"] == stored["photographs_trained_on"]
     method = Tiny(weights=str(folder / "tiny.safetensors"))
+    assert training_pictures(method)[1] == ""
     assert method.weights_sha256() == stored["sha256"]
     assert np.isfinite(method.restore(observation)).all()
 

@@ -45,6 +45,12 @@ class NetworkMethod(WeightedMethod):
     def build(self) -> "WindowNetwork":
         """Make the untrained network."""
 
+    def load(self) -> None:
+        """Load torch and the network."""
+        from inpaintbench.methods.networks.weights import loaded
+
+        loaded(self, choose_device(self.device))
+
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         return self.restore_batch([observation])[0]

@@ -43,6 +43,7 @@ from inpaintbench.methods.networks.records import Records, is_first_process
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
 from inpaintbench.methods.networks.window_network import challenge_loss
 from inpaintbench.methods.photographs import announced_split
+from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import read_card
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -259,9 +260,9 @@ def train(
     ----------
     method : the network method to train, on its own device
     images : folders or zip archives of photographs; a tenth of each is held out for validation
-    folder : receives `NAME.safetensors` and its card `NAME.toml`; `settings.toml`; after every
-        epoch `history.csv`, `loss.png`, `samples.png`, a log for TensorBoard, and the checkpoints
-        `last.ckpt` and `best.ckpt`
+    folder : receives `NAME.safetensors`, its card `NAME.toml` and the photographs' fingerprints
+        `NAME-pictures.safetensors`; `settings.toml`; after every epoch `history.csv`, `loss.png`,
+        `samples.png`, a log for TensorBoard, and the checkpoints `last.ckpt` and `best.ckpt`
     settings : see `Settings`
     resume : go on from `last.ckpt`
     start : weights to start from; the network may have grown since
@@ -301,7 +302,9 @@ def train(
         trainee.load_state_dict(best["state_dict"])
         card = _card(method, images, trainee, start)
         if trainer.is_global_zero:
-            save_weights(trainee.network, folder / f"{method.weights_name}.safetensors", card)
+            path = folder / f"{method.weights_name}.safetensors"
+            card |= write_training_pictures(trainee.shown.pictures, path, start)
+            save_weights(trainee.network, path, card)
         return card
 
     try:
@@ -436,4 +439,5 @@ def _card(
         before = read_card(start)
         card["started_from"] = f"{before['method']}, {before.get('crops_seen', 0)} crops"
         card["crops_seen"] += before.get("crops_seen", 0)
+        card["minutes_before"] = before.get("minutes", 0) + before.get("minutes_before", 0)
     return card
