@@ -13,6 +13,7 @@ from typing import Any
 
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Case
+from inpaintbench.reports.tables import FORMAT
 
 PACKAGES = (
     "inpaintbench",
@@ -32,6 +33,7 @@ def describe_environment(suite: Suite, cases: Sequence[Case]) -> dict[str, Any]:
     # An installed copy may lie inside somebody else's repository.
     ours = bool(_git("ls-files", "--error-unmatch", Path(__file__).name))
     return {
+        "format": FORMAT,
         "command": shlex.join(["inpaintbench", *sys.argv[1:]]),
         "suite": suite.model_dump(),
         "commit": _git("rev-parse", "HEAD") if ours else "",
