@@ -103,7 +103,8 @@ def draw_history(history: pd.DataFrame, methods: list[str]) -> Any:
     """Draw each method's challenge MSE from run to run, as a plotly figure.
 
     Runs stand at equal distances, in the order in which they were finished: a month without one
-    takes no room.
+    takes no room. Intervals are told, not drawn: they are far wider than what changes on the same
+    photographs, and would hide it.
     """
     import plotly.graph_objects as go
 
@@ -111,19 +112,18 @@ def draw_history(history: pd.DataFrame, methods: list[str]) -> Any:
     figure = go.Figure()
     for label in methods:
         line = history[history["method"] == label]
+        ends = zip(line["low"], line["high"], strict=True)
         about = line["finished"] + ", commit " + line["commit"].str[:9].replace("", "unknown")
         figure.add_scatter(
             x=line["finished"].map(runs),
             y=line["mse"],
-            error_y={
-                "array": (line["high"] - line["mse"]).fillna(0),
-                "arrayminus": (line["mse"] - line["low"]).fillna(0),
-                "thickness": 0.5,
-            },
             mode="lines+markers",
             name=html.escape(label),
             text=about.map(html.escape),
-            hovertemplate="%{text}: MSE %{y:.2f}<extra>" + html.escape(label) + "</extra>",
+            customdata=[f"{low:.1f} to {high:.1f}" for low, high in ends],
+            hovertemplate="%{text}: MSE %{y:.2f}, 95 % interval %{customdata}<extra>"
+            + html.escape(label)
+            + "</extra>",
         )
     ticks = {"tickvals": list(runs.values()), "ticktext": [day[:10] for day in runs]}
     figure.update_layout(
