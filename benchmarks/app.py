@@ -111,15 +111,22 @@ def run(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="A finished run: its folder, or a zip of it.")],
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="A history to draw; default: what the run's folder keeps of one."),
+    ] = None,
 ) -> None:
-    """Write a run's report again from its files, and print its leaderboard."""
+    """Write a run's report again from its files, and print its leaderboard.
+
+    The report of RUN.zip is written into the folder RUN-report beside it.
+    """
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
     finished = load_run(run)
-    page = write_report(finished)
+    page = write_report(finished, history)
     _print_run(_console(), finished, page)
     if open_:
         typer.launch(page.resolve().as_uri())
@@ -127,21 +134,52 @@ def report(
 
 @app.command()
 def compare(
-    old: Annotated[Path, typer.Argument(help="Folder of the earlier run.")],
-    new: Annotated[Path, typer.Argument(help="Folder of the later run.")],
+    old: Annotated[Path, typer.Argument(help="The earlier run: its folder, or a zip of it.")],
+    new: Annotated[Path, typer.Argument(help="The later run, likewise.")],
+    append: Annotated[
+        Path | None,
+        typer.Option(help="A parquet file, made if need be, to keep both runs' scores in."),
+    ] = None,
 ) -> None:
     """Compare two runs on the cases they share; exit 1 where a method got worse beyond chance.
 
-    A method that fails where it did not, or is missing from the later run, got worse too.
+    A method that fails where it did not, or is missing from the later run, got worse too. With
+    --append a long history grows, which `inpaintbench report NEW` then draws.
     """
     from inpaintbench.reports import load_run
-    from inpaintbench.reports.tables import compare as compare_runs
+    from inpaintbench.reports.comparison import compare as compare_runs
+    from inpaintbench.reports.comparison import environment_changes
 
-    table = compare_runs(load_run(old), load_run(new))
-    numbers = ["old", "new", "difference", "low", "high"]
-    _print_table(_console(), table.assign(**{n: table[n].map("{:.2f}".format) for n in numbers}))
+    runs = load_run(old), load_run(new)
+    table = compare_runs(*runs)
+    console = _console()
+    forms = dict.fromkeys(["old", "new", "difference", "low", "high"], "{:.2f}")
+    texts = {n: table[n].map(form.format) for n, form in (forms | {"p_holm": "{:.4f}"}).items()}
+    _print_table(console, table.assign(**texts).replace("nan", "-"))
+    changes = environment_changes(*(run.environment for run in runs))
+    if len(changes):
+        _print_table(console, changes)
+    else:
+        print("Nothing recorded of their environments differs.")
+    if runs[1].environment.get("dirty"):
+        print("The later run had uncommitted changes, which its commit does not tell.")
+    if append:
+        _append(append, *runs)
     if table["verdict"].isin(["worse", "missing"]).any():
         raise typer.Exit(1)
+
+
+def _append(path: Path, old: "Run", new: "Run") -> None:
+    """Add both runs to a history, and keep the later one's part of it in its folder."""
+    from inpaintbench.reports.history import append_history, keep_history
+
+    history = append_history(path, old, new)
+    print(f"{path}: {history['finished'].nunique()} runs")
+    if new.unpacked:
+        print(f"To draw it: inpaintbench report {new.path} --history {path}")
+    else:
+        keep_history(history, new)
+        print(f"To draw it: inpaintbench report {new.path}")
 
 
 @app.command()
@@ -448,6 +486,8 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
         "parameters",
         "photograph",
         "terms",
+        "what",
+        "verdict",
     }
     for column in frame.columns:
         table.add_column(column, justify="left" if column in texts else "right")

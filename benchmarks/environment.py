@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.reports.tables import FORMAT
 
 PACKAGES = (
     "inpaintbench",
@@ -42,6 +43,7 @@ def describe_environment(suite: Suite, cases_sha256: str) -> dict[str, Any]:
     # An installed copy may lie inside somebody else's repository.
     ours = bool(_git("ls-files", "--error-unmatch", Path(__file__).name))
     return {
+        "format": FORMAT,
         "command": shlex.join(["inpaintbench", *sys.argv[1:]]),
         "suite": suite.model_dump(),
         "commit": _git("rev-parse", "HEAD") if ours else "",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaintbench.datasets.files import write_text
+from inpaintbench.reports.history import HISTORY, comparable, draw_history, read_history
 from inpaintbench.reports.picture import (
     chosen_cases,
     hole_window,
@@ -51,8 +52,15 @@ class GalleryCase:
     tiles: list[Tile]
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, history: Path | None = None) -> Path:
     """Write a run's `report/index.html`, with its tables and a contact sheet beside it.
+
+    The report of a zip archive is written into a folder beside it.
+
+    Parameters
+    ----------
+    run : the run
+    history : a history to draw; by default the one that the run's folder holds, if it does
 
     Returns
     -------
@@ -62,16 +70,21 @@ def write_report(run: Run) -> Path:
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written, or the history cannot be read.
     """
-    folder = run.path / "report"
+    folder = run.report_folder
+    several = run.mse.shape[1] > 1
     tables = {
         "leaderboard": run.leaderboard(),
         "ceilings": run.ceilings(),
         "by-hole-size": run.by_hole_size().reset_index(),
         "by-content": run.by_content().reset_index(),
         "calibration": run.calibration(),
-        "differences": run.differences() if run.mse.shape[1] > 1 else pd.DataFrame(),
+        "differences": run.differences() if several else pd.DataFrame(),
+        "needed": run.needed() if several else pd.DataFrame(),
+        "ranks": run.ranks(),
+        "win-matrix": run.win_matrix().reset_index(),
+        "history": _history(run, history),
         "failures": run.failures(),
         "cost": run.cost(),
         "leaks": run.leaks(),
@@ -96,6 +109,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "family": board["family"],
             "challenge MSE": board["mse"].map("{:.1f}".format),
             "95 % interval": _interval_texts(board, ".1f"),
+            "group": board["group"].replace("", "-"),
             "median": board["median"].map("{:.1f}".format),
             "PSNR dB": board["psnr"].map("{:.2f}".format),
             "won": board["won"].map("{:.0%}".format),
@@ -164,16 +178,54 @@ def cost_text(run: Run) -> pd.DataFrame:
 
 
 def differences_text(run: Run) -> pd.DataFrame:
-    """Format the differences against the best for reading."""
-    table = run.differences()
+    """Format the differences against the best, and what it would take to be sure, for reading."""
+    table, needed = run.differences(), run.needed()
     return pd.DataFrame(
         {
             "method": table["method"],
             "MSE above the best": table["difference"].map("{:+.1f}".format),
             "95 % interval": _interval_texts(table, "+.1f"),
             "beyond chance": table["distinguishable"].map({True: "yes", False: "no"}),
+            "Wilcoxon p": table["p"].map(_p_text),
+            "p by Holm": table["p_holm"].map(_p_text),
+            "photographs needed": needed["photographs"].map("{:.0f}".format),
+            "cases on them": needed["cases"].map("{:.0f}".format),
+            "or one case each of": needed["cases_apart"].map("{:.0f}".format),
         }
     ).replace(["nan", "nan to nan"], "-")
+
+
+def _p_text(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def ranks_text(run: Run) -> pd.DataFrame:
+    """Format the mean ranks for reading."""
+    table = run.ranks()
+    return pd.DataFrame(
+        {
+            "method": table["method"],
+            "mean rank": table["mean_rank"].map("{:.2f}".format),
+            "95 % interval": _interval_texts(table, ".2f"),
+        }
+    ).replace(["nan", "nan to nan"], "-")
+
+
+def wins_text(run: Run) -> pd.DataFrame:
+    """Format the win matrix for reading, in percent; the columns have the methods' numbers."""
+    table = run.win_matrix()
+    numbers = [str(number) for number in range(1, len(table) + 1)]
+    texts = (100 * table).map("{:.0f}".format).replace("nan", "-").set_axis(numbers, axis=1)
+    texts.insert(0, "#", numbers)
+    return texts.reset_index()
+
+
+def _history(run: Run, path: Path | None) -> pd.DataFrame:
+    """What a history says of a run's cases: the one given, or the one kept with the run."""
+    kept = run.files / HISTORY
+    if path is None and not kept.exists():
+        return pd.DataFrame()
+    return comparable(read_history(path or kept), run)
 
 
 def hole_size_text(run: Run) -> pd.DataFrame:
@@ -210,6 +262,7 @@ def markdown(run: Run) -> str:
     sections += [("MSE by content", content_text(run)), ("Ceilings", ceilings_text(run))]
     if run.mse.shape[1] > 1:
         sections.append(("Differences against the best", differences_text(run)))
+    sections.append(("Mean ranks", ranks_text(run)))
     parts = [f"# {_title(run)}", run.verdict(), *(f"\\{MARK} {n}." for n in leak_notes(run))]
     parts += [f"## {title}\n\n{markdown_table(table)}" for title, table in sections]
     parts.append(f"Made by `{run.environment['command']}`, finished {run.environment['finished']}.")
@@ -244,6 +297,10 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         contents=content_text(run),
         ceilings=ceilings_text(run),
         differences=differences_text(run) if several else None,
+        ranks=ranks_text(run),
+        wins=wins_text(run) if several else None,
+        history=_history_figure(tables["history"], tables["leaderboard"]),
+        runs=tables["history"]["finished"].nunique() if len(tables["history"]) else 0,
         failures=tables["failures"],
         cost=cost_text(run),
         leaks=[f"{MARK} {note}." for note in leak_notes(run)],
@@ -310,6 +367,13 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         span = max(high - low, 1)
         figure.update_xaxes(range=[low - 0.25 * span, high + 0.05 * span])
     return _figure_html(figure, first=True)
+
+
+def _history_figure(history: pd.DataFrame, board: pd.DataFrame) -> str:
+    """Draw the history of a run's methods; "" if there is none."""
+    if history.empty:
+        return ""
+    return _figure_html(draw_history(history, board["method"].tolist()))
 
 
 def _figure_html(figure: Any, first: bool = False) -> str:

@@ -49,7 +49,7 @@ def picture_path(run: Path, room: str, what: str, case_id: str) -> Path:
 
 def read_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any]:
     """Read a picture that a run keeps of a case, see `picture_path`."""
-    with Image.open(picture_path(run.path, room, what, case_id)) as picture:
+    with Image.open(picture_path(run.files, room, what, case_id)) as picture:
         return np.asarray(picture)
 
 

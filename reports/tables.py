@@ -1,17 +1,23 @@
 """Tables of a run: leaderboard, MSE by hole size, differences against the best."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.reports.intervals import intervals
+from inpaintbench.reports import statistics
+from inpaintbench.reports.archive import MARK, unpacked
+from inpaintbench.reports.intervals import estimate, intervals, totals
 
+FORMAT = 2  # of a run's files, in its environment.json; raise it when an older reader would err
 GROUPS = 10  # of cases, by the error that a method expects
 HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
 
@@ -35,10 +41,13 @@ class Run:
     Attributes
     ----------
     path : Path
+        The run's folder, or a zip archive of it.
     cases, scores, timings : DataFrame
         The run's parquet files.
     environment : dict
         What it was made with.
+    unpacked : TemporaryDirectory
+        Where the files of an archive lie, for as long as the run is used.
     """
 
     path: Path
@@ -46,6 +55,21 @@ class Run:
     scores: pd.DataFrame
     timings: pd.DataFrame
     environment: dict[str, Any]
+    unpacked: "TemporaryDirectory[str] | None" = None
+
+    @property
+    def files(self) -> Path:
+        """The folder to read pictures from."""
+        return Path(self.unpacked.name) if self.unpacked else self.path
+
+    @property
+    def report_folder(self) -> Path:
+        """The folder to write the report into: beside an archive, inside of a folder."""
+        return (
+            self.path.with_name(f"{self.path.stem}-report")
+            if self.unpacked
+            else (self.path / "report")
+        )
 
     @cached_property
     def mse(self) -> pd.DataFrame:
@@ -85,15 +109,23 @@ class Run:
         table = table.sort_values(["incomplete", "mse"]).drop(columns="incomplete")
         table = table.rename_axis("method").reset_index()
         table.insert(0, "rank", np.arange(1, len(table) + 1))
+        table["group"] = self._groups(table.loc[table["coverage"] == 1, "method"].tolist())
         return table
+
+    def _groups(self, ranked: list[str]) -> pd.Series:
+        """Group the methods that restored every case, best first; "" for all others."""
+        apart = statistics.told_apart(self.mse[ranked].to_numpy(), self.photographs)
+        count = self.mse.shape[1]
+        return pd.Series(statistics.groups(apart)).reindex(range(count), fill_value="")
 
     def leaderboard(self) -> pd.DataFrame:
         """Rank the methods by challenge MSE; those that did not restore every case come last.
 
         Columns: `rank`, `method`, `family`, `mse` with its 95 % interval `low`, `high` over
         resampled photographs, `median` MSE, `psnr` (dB, mean over cases), `won` (share of cases
-        with the lowest MSE, ties shared), `ms` (milliseconds per crop, one at a time, median) and
-        `coverage` (share of cases restored).
+        with the lowest MSE, ties shared), `ms` (milliseconds per crop, one at a time, median),
+        `coverage` (share of cases restored) and `group`: methods that share a letter cannot be told
+        apart, see `statistics.groups`.
         """
         return self._leaderboard.copy()
 
@@ -134,8 +166,9 @@ class Run:
         """Compare every other method with the best, case by case.
 
         Columns: `method`, `difference` (its mean MSE less the best's, over the cases that both
-        restored) with its 95 % interval `low`, `high`, and `distinguishable`: whether the interval
-        leaves 0 out.
+        restored) with its 95 % interval `low`, `high`, `distinguishable`: whether the interval
+        leaves 0 out, `p` of Wilcoxon's signed-rank test on the photographs' means, and `p_holm`,
+        the same by Holm's correction for so many methods.
         """
         best, *others = self.leaderboard()["method"]
         paired = self.mse[others].sub(self.mse[best], axis=0)
@@ -149,7 +182,63 @@ class Run:
             }
         )
         table["distinguishable"] = (table["low"] > 0) | (table["high"] < 0)
+        means = statistics.photograph_means(paired.to_numpy(), self.photographs)
+        table["p"] = np.array([statistics.wilcoxon(column) for column in means.T], float)
+        table["p_holm"] = statistics.holm(table["p"].to_numpy())
         return table
+
+    def ranks(self) -> pd.DataFrame:
+        """Average the ranks that each method has on the cases; a failure ranks last.
+
+        Columns: `method` (in the leaderboard's order), `mean_rank` with its 95 % interval `low`,
+        `high`.
+        """
+        methods = self.leaderboard()["method"]
+        values = statistics.ranks(self.mse[methods].to_numpy())
+        low, high = intervals(values, self.photographs)
+        means = {"mean_rank": values.mean(axis=0), "low": low, "high": high}
+        return pd.DataFrame({"method": methods, **means})
+
+    def win_matrix(self) -> pd.DataFrame:
+        """Share of cases on which the method of the row beats that of the column; ties are half.
+
+        Of the cases that both restored; best method first, NaN on the diagonal.
+        """
+        methods = self.leaderboard()["method"].tolist()
+        shares = statistics.win_matrix(self.mse[methods].to_numpy())
+        return pd.DataFrame(shares, pd.Index(methods, name="method"), methods)
+
+    def needed(self, against: str | None = None) -> pd.DataFrame:
+        """Count what it would take to tell each method from another, by default the best.
+
+        With a chance of 80 %, at 5 %, if the differences are as large and as scattered as they seem
+        here: a plan for the next run, and no result. Columns: `method`, `difference`, and the
+        numbers needed, NaN where they cannot be told: `photographs` with as many cases each as
+        here, `cases` on these, and `cases_apart`, with one case from each photograph.
+
+        Raises
+        ------
+        InputError
+            If the run has no method `against`.
+        """
+        methods = self.leaderboard()["method"].tolist()
+        against = against or methods[0]
+        if against not in methods:
+            raise InputError(f"{self.path} did not run {against}; it ran {', '.join(methods)}")
+        others = [label for label in methods if label != against]
+        paired = self.mse[others].sub(self.mse[against], axis=0).to_numpy()
+        sizes = totals(paired, self.photographs).sizes
+        made = estimate(paired, self.photographs)
+        counts = (sizes > 0).sum(axis=0)
+        spread = made.error * np.sqrt(counts)  # from one photograph to the next
+        known = zip(made.mean, spread, pd.DataFrame(paired).std(), strict=True)
+        needed = np.array(
+            [[statistics.photographs_needed(m, sd) for sd in sds] for m, *sds in known], float
+        ).reshape(-1, 2)
+        each = np.divide(sizes.sum(axis=0), counts, where=counts > 0, out=np.zeros(len(counts)))
+        numbers = {"photographs": needed[:, 0], "cases": np.ceil(needed[:, 0] * each)}
+        numbers["cases_apart"] = np.where(counts > 1, needed[:, 1], np.nan)
+        return pd.DataFrame({"method": others, "difference": made.mean, **numbers})
 
     def calibration(self) -> pd.DataFrame:
         """Compare the errors that methods expected of themselves with those that they made.
@@ -295,21 +384,55 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Load a finished run from its folder.
+    """Load a finished run from its folder, or from a zip archive of it.
 
     Raises
     ------
     InputError
-        If the folder holds no finished run.
+        If the path holds no finished run, or one of a later version.
     """
     path = Path(path)
+    made = unpacked(path) if path.is_file() and zipfile.is_zipfile(path) else None
+    folder = Path(made.name) if made else path
+    environment = _read_environment(path, folder / MARK)
+    _refuse_later(path, environment)
     try:
-        environment = json.loads((path / "environment.json").read_text())
-        tables = [pd.read_parquet(path / f"{n}.parquet") for n in ("cases", "scores", "timings")]
+        tables = [pd.read_parquet(folder / f"{n}.parquet") for n in ("cases", "scores", "timings")]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} holds no finished run: {error}") from error
     cases, scores, timings = tables
-    return Run(path, cases, scores, timings, environment)
+    return Run(path, cases, scores, timings, environment, made)
+
+
+def _read_environment(path: Path, file: Path) -> dict[str, Any]:
+    """Read what a run was made with; only a finished run has it."""
+    try:
+        environment = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(environment, dict):
+            raise ValueError(f"{MARK} is no JSON object")
+        if not isinstance(environment.get("format", 1), int):
+            raise ValueError(f"its format is {environment['format']!r}, not a number")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} holds no finished run: {error}") from error
+    return environment
+
+
+def _refuse_later(path: Path, environment: dict[str, Any]) -> None:
+    """Refuse files that this version cannot know; those without a format are of the first."""
+    found = environment.get("format", 1)
+    if found > FORMAT:
+        maker = environment.get("packages", {}).get("inpaintbench", "of an unknown version")
+        raise InputError(
+            f"{path} was made by inpaintbench {maker} with format {found}; this is inpaintbench "
+            f"{_own_version()} and reads up to format {FORMAT}: upgrade it (pip install --upgrade)"
+        )
+
+
+def _own_version() -> str:
+    try:
+        return version("inpaintbench")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def last_run(folder: str | Path) -> Path | None:
@@ -319,47 +442,3 @@ def last_run(folder: str | Path) -> Path | None:
         for file in sorted(Path(folder).glob("*/environment.json"))
     }
     return found[max(found)] if found else None
-
-
-def compare(old: Run, new: Run) -> pd.DataFrame:
-    """Compare the methods that two runs share, on the cases that both scored.
-
-    Columns: `method`, `cases` (compared), `old`, `new` (mean MSE), `difference` (new less old) with
-    its 95 % interval `low`, `high`, and `verdict`: "worse" or "better" beyond chance, or "same"; a
-    method that no longer restores a case is worse too, and one that only `old` ran is "missing".
-
-    Raises
-    ------
-    InputError
-        If the runs share no method or no identical case.
-    """
-    hashes = [
-        dict(zip(run.cases["case_id"], run.cases["sha256"], strict=True)) for run in (old, new)
-    ]
-    shared = [case for case, sha256 in hashes[0].items() if hashes[1].get(case) == sha256]
-    methods = [label for label in old.mse.columns if label in new.mse.columns]
-    if not shared or not methods:
-        what = "method" if shared else "identical case"
-        raise InputError(f"{old.path} and {new.path} share no {what}")
-    before, after = old.mse.loc[shared, methods], new.mse.loc[shared, methods]
-    photographs = old.photographs[old.cases["case_id"].isin(shared).to_numpy()]
-    paired = after - before
-    both = paired.notna()
-    low, high = intervals(paired.to_numpy(), photographs)
-    table = pd.DataFrame(
-        {
-            "method": methods,
-            "cases": both.sum().to_numpy(),
-            "old": before.where(both).mean().to_numpy(),
-            "new": after.where(both).mean().to_numpy(),
-            "difference": paired.mean().to_numpy(),
-            "low": low,
-            "high": high,
-        }
-    )
-    lost = (before.notna() & after.isna()).any().to_numpy()
-    worse, better = lost | (table["low"] > 0), table["high"] < 0
-    table["verdict"] = np.select([worse, better], ["worse", "better"], "same")
-    gone = [label for label in old.mse.columns if label not in new.mse.columns]
-    missing = pd.DataFrame({"method": gone, "cases": 0, "verdict": "missing"})
-    return pd.concat([table, missing], ignore_index=True)

@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from plugins import Hopeful
-from scipy import stats
 
 from inpaintbench.benchmarks.run import run_suite
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import Run, load_run
-from inpaintbench.reports.intervals import expanded_tail, intervals
+from inpaintbench.reports.comparison import compare
 from inpaintbench.reports.page import expectations, markdown_table, write_report
-from inpaintbench.reports.tables import compare, last_run
+from inpaintbench.reports.tables import last_run
 
 
 def made_up(scores, photographs, path=None, timed=True):
@@ -105,61 +104,6 @@ def test_a_run_without_a_single_score_says_so():
     run = made_up({"a": [NAN, NAN], "b": [NAN, NAN]}, list("pq"), timed=False)
     assert run.verdict() == "No method restored a single case."
     assert run.leaderboard()["coverage"].tolist() == [0, 0]
-
-
-def test_intervals_are_those_of_resampling_photographs():
-    rng = np.random.default_rng(0)
-    photographs = np.repeat(list("abcdefgh"), [1, 2, 3, 4, 5, 6, 7, 8])
-    values = rng.gamma(2, 100, len(photographs))
-    means = []
-    for _ in range(4000):  # a plain loop, by the definition
-        chosen = rng.choice(list("abcdefgh"), 8)
-        means.append(np.concatenate([values[photographs == p] for p in chosen]).mean())
-    tail = expanded_tail(8)
-    low, high = intervals(values[:, None], photographs)
-    assert low[0] == pytest.approx(np.quantile(means, tail), abs=0.15 * np.std(means))
-    assert high[0] == pytest.approx(np.quantile(means, 1 - tail), abs=0.15 * np.std(means))
-
-
-def test_intervals_of_independent_cases_are_scipys():
-    values = np.random.default_rng(1).gamma(2, 100, 40)
-    low, high = intervals(values[:, None], np.arange(40))
-    expected = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=9999,
-        method="percentile",
-        confidence_level=1 - 2 * expanded_tail(40),
-        rng=0,
-    )
-    spread = expected.standard_error
-    assert low[0] == pytest.approx(expected.confidence_interval.low, abs=0.15 * spread)
-    assert high[0] == pytest.approx(expected.confidence_interval.high, abs=0.15 * spread)
-
-
-def test_expanded_intervals_are_wider_for_few_and_plain_for_many():
-    assert expanded_tail(3) < expanded_tail(17) < 0.025
-    assert expanded_tail(100_000) == pytest.approx(0.025, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("photographs", "skewed", "least"),
-    [(17, False, 0.92), (40, False, 0.92), (17, True, 0.84)],
-    ids=["17", "40", "17 skewed"],
-)
-def test_intervals_cover_the_true_mean_about_as_often_as_they_promise(photographs, skewed, least):
-    rng, hits = np.random.default_rng(2), 0
-    group = np.repeat(np.arange(photographs), 5)
-    for _ in range(400):
-        if skewed:  # log-normal, as unlike as photographs are: a few hard ones decide the mean
-            values = rng.lognormal(0, 1, photographs)[group] * rng.gamma(4, 1 / 4, len(group))
-            true = np.exp(0.5)
-        else:
-            values = rng.normal(0, 1, photographs)[group] + rng.normal(0, 1, len(group))
-            true = 0
-        low, high = intervals(values[:, None], group)
-        hits += low[0] <= true <= high[0]
-    assert least <= hits / 400 <= 0.98
 
 
 def test_the_runner_up_is_a_method_that_restored_every_case():
@@ -312,6 +256,7 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     parsed = Page(text)
     assert page == finished / "report" / "index.html"
     beside = {"leaderboard.csv", "leaderboard.md", "restorations.png", "families.png"}
+    beside |= {f"{name}.csv" for name in ("differences", "needed", "ranks", "win-matrix")}
     assert all(a.startswith("data:") or a in beside for a in parsed.addresses)
     assert all((page.parent / name).exists() for name in beside)
     assert len(parsed.images) == 24 * (2 + 2 * 3)

@@ -1,0 +1,136 @@
+"""A long history: one parquet file with a row per run and method, to which runs are added."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import write_parquet
+from inpaintbench.reports.tables import Run
+
+COLUMNS = [
+    "finished",
+    "commit",
+    "dirty",
+    "version",
+    "suite",
+    "cases_sha256",
+    "method",
+    "mse",
+    "low",
+    "high",
+    "ms",
+    "coverage",
+]
+HISTORY = "history.parquet"  # the copy that a run keeps of what was scored on its cases
+KEY = ["finished", "cases_sha256", "method"]  # a run is kept once, however often it is added
+
+
+def history_rows(run: Run) -> pd.DataFrame:
+    """What a history keeps of a run: the columns `COLUMNS`, a row per method."""
+    environment = run.environment
+    about = {
+        "finished": environment["finished"],
+        "commit": environment["commit"],
+        "dirty": environment["dirty"],
+        "version": environment["packages"]["inpaintbench"],
+        "suite": environment["suite"]["name"],
+        "cases_sha256": environment["cases_sha256"],
+    }
+    return run.leaderboard().assign(**about)[list(COLUMNS)]
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read a history.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is no history.
+    """
+    try:
+        history = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the history {path}: {error}") from error
+    missing = [column for column in COLUMNS if column not in history]
+    if missing:
+        raise InputError(f"{path} is no history: it has no column {missing[0]}")
+    return history
+
+
+def append_history(path: Path, *runs: Run) -> pd.DataFrame:
+    """Add runs to a history, which is made if there is none; one that it has is not added again.
+
+    The file is written beside and renamed: a reader meets the old one or the new one whole.
+
+    Returns
+    -------
+    DataFrame
+        The history, in the order in which the runs were finished.
+
+    Raises
+    ------
+    InputError
+        If the file is no history, or cannot be written.
+    """
+    known = [read_history(path)] if path.exists() else []
+    history = pd.concat([*known, *(history_rows(run) for run in runs)], ignore_index=True)
+    history = _in_order(history)
+    write_parquet(history, path)
+    return history
+
+
+def _in_order(history: pd.DataFrame) -> pd.DataFrame:
+    """Each row once, in the order in which the runs were finished."""
+    once = history.drop_duplicates(KEY)
+    return once.sort_values("finished", kind="stable", ignore_index=True)
+
+
+def keep_history(history: pd.DataFrame, run: Run) -> None:
+    """Keep what a history says of a run's cases in its folder, so that it can be moved along."""
+    write_parquet(comparable(history, run), run.path / HISTORY)
+
+
+def comparable(history: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The part of a history that was scored on the very cases of a run, with the run itself."""
+    history = pd.concat([history, history_rows(run)], ignore_index=True)
+    return _in_order(history[history["cases_sha256"] == run.environment["cases_sha256"]])
+
+
+def draw_history(history: pd.DataFrame, methods: list[str]) -> Any:
+    """Draw each method's challenge MSE from run to run, as a plotly figure.
+
+    Runs stand at equal distances, in the order in which they were finished: a month without one
+    takes no room. Intervals are told, not drawn: they are far wider than what changes on the same
+    photographs, and would hide it.
+    """
+    import plotly.graph_objects as go
+
+    runs = {finished: number for number, finished in enumerate(history["finished"].unique(), 1)}
+    figure = go.Figure()
+    for label in methods:
+        line = history[history["method"] == label]
+        ends = zip(line["low"], line["high"], strict=True)
+        about = line["finished"] + ", commit " + line["commit"].str[:9].replace("", "unknown")
+        figure.add_scatter(
+            x=line["finished"].map(runs),
+            y=line["mse"],
+            mode="lines+markers",
+            name=html.escape(label),
+            text=about.map(html.escape),
+            customdata=[f"{low:.1f} to {high:.1f}" for low, high in ends],
+            hovertemplate="%{text}: MSE %{y:.2f}, 95 % interval %{customdata}<extra>"
+            + html.escape(label)
+            + "</extra>",
+        )
+    ticks = {"tickvals": list(runs.values()), "ticktext": [day[:10] for day in runs]}
+    figure.update_layout(
+        xaxis={"title": "runs, by the day they were finished", **(ticks if len(runs) < 30 else {})},
+        yaxis={"type": "log", "title": "challenge MSE (lower is better)"},
+        template="plotly_white",
+        height=max(480, 90 + 20 * len(methods)),
+        margin={"l": 60, "r": 20, "t": 20},
+    )
+    return figure
