@@ -1,7 +1,9 @@
 """Writing files so that a reader never meets half of one."""
 
+import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,26 @@ def make_folder(path: Path) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     if not os.access(path, os.W_OK):
         raise InputError(f"cannot write {path}: permission denied")
+
+
+def safe_name(text: str) -> str:
+    """Turn any text into a file name that means nothing to a shell, a browser or Windows.
+
+    A text that has to be changed or shortened gets 8 digits of its hash, so that different texts
+    stay different names.
+
+    Examples
+    --------
+    >>> safe_name("telea")
+    'telea'
+    >>> safe_name("telea:radius=5.0")
+    'telea-radius-5.0-6688d1bb'
+    """
+    plain = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip(".-")[:60]
+    if plain and plain == text:
+        return plain
+    digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain}-{digits}".lstrip("-")
 
 
 @contextmanager
