@@ -239,6 +239,31 @@ def try_(
 
 
 @app.command()
+def demo(
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: to all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8790,
+    timeout: Timeout = 60.0,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve a page where one draws holes into a picture and sees them restored."""
+    from inpaintbench.datasets.errors import InputError
+
+    try:
+        from inpaintbench.benchmarks.demo import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("inpaintbench"):
+            raise
+        raise InputError(f"demo needs {error.name}: pip install 'inpaintbench[demo]'") from error
+
+    def ready(address: str) -> None:
+        print(f"{address} (Ctrl+C ends it)", flush=True)
+        if open_:
+            typer.launch(address)
+
+    serve(host, port, timeout, ready, _warn)
+
+
+@app.command()
 def score(
     predictions: Annotated[Path, typer.Argument(help="A submission, a pickle.")],
     targets: Annotated[Path, typer.Argument(help="The true values, in the same form.")],

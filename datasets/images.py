@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
@@ -151,22 +151,21 @@ def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
 
 
 @contextmanager
-def _opened(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
+def _opened(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[ImageFile.ImageFile]:
     with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=formats) as picture:
         # Twice the size that PIL warns of is an error, and stays one.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield picture
 
 
-def _loaded(picture: Image.Image, mode: str) -> Array | None:
+def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
     """Load a picture as "L" or, upright, as "RGB" unless it is grey; 16-bit grey stays what it is.
 
     None for 16-bit colour, which PIL would silently turn into 8 bits.
     """
-    deep_colour = any(";16" in str(tile[3]) for tile in picture.tile)
-    picture.load()
-    if mode == "RGB":
-        picture = ImageOps.exif_transpose(picture)
+    deep_colour = any(";16" in str(tile[3]) for tile in file.tile)
+    file.load()
+    picture = ImageOps.exif_transpose(file) if mode == "RGB" else file
     if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
         pixels = np.asarray(picture)
         if pixels.min() < 0 or pixels.max() > 65535:
