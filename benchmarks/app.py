@@ -223,7 +223,7 @@ def try_(
     trying.check_output(output or folder, image, made)
     console = _console()
     trials: list[trying.Trial] = []
-    with trying.isolated(timeout) as restore:
+    with trying.restorer(timeout) as restore:
         for method in made:
             with console.status(_plain(method.label)):
                 trials.append(trying.try_method(restore, method, picture, hidden, truth))

@@ -36,14 +36,14 @@ from inpaintbench.benchmarks.trying import (
     Restore,
     Trial,
     around,
-    eight_bits,
-    isolated,
+    restorer,
     try_method,
 )
 from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.registry import find_method, method_classes
+from inpaintbench.reports.tiles import eight_bits
 
 PAGE = Path(__file__).parent / "pages" / "demo.html"
 
@@ -95,7 +95,7 @@ def serve(
     if host not in LOCAL:
         warn(f"whoever reaches {host or 'this machine'} can use the demo: it asks for no password")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no worker is left behind
-    with _listening(host, port) as listening, isolated(timeout) as restore:
+    with _listening(host, port) as listening, restorer(timeout) as restore:
         config = uvicorn.Config(
             build_app(restore, ["*"] if host in EVERYWHERE else [host, *LOCAL]),
             log_level="warning",
@@ -131,7 +131,7 @@ def build_app(restore: Restore, hosts: list[str]) -> FastAPI:
 
     Parameters
     ----------
-    restore : from `isolated`
+    restore : from `restorer`
     hosts : names that a request may address it by: any other could be a foreign site's that was
         made to point here (DNS rebinding); "*" allows all
     """

@@ -17,6 +17,7 @@ from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.reports.tiles import eight_bits
 
 # From one that takes no time to the recommended one: of different families and costs.
 USUAL = ("harmonic", "coherence-transport", "fsr", "patchmatch", "cnn")
@@ -120,7 +121,7 @@ def _numbers(box: str) -> list[int]:
 
 
 @contextmanager
-def isolated(timeout: float) -> Iterator[Restore]:
+def restorer(timeout: float) -> Iterator[Restore]:
     """Give a function that restores one picture by one method, in a process that can be killed.
 
     The process is kept for the next call, with what it has loaded; threads may share the function.
@@ -165,7 +166,7 @@ def try_method(
 
     Parameters
     ----------
-    restore : from `isolated`
+    restore : from `restorer`
     picture : (H, W) or (H, W, 3) array of uint8 or uint16
     mask : (H, W) array of bool, `True` where hidden
     truth_known : whether the picture shows the truth where it is hidden, so that there are errors
@@ -310,8 +311,3 @@ def caption(trial: Trial) -> str:
 def _short(text: str, most: int = 40) -> str:
     plain = "".join(c if c.isprintable() else "?" for c in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
-
-
-def eight_bits(pixels: Array) -> Array:
-    """For showing only: the upper 8 bits of 16."""
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from inpaintbench.datasets.cases import Array
+
+LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
 def make_folder(path: Path) -> None:
@@ -32,26 +33,6 @@ def make_folder(path: Path) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     if not os.access(path, os.W_OK):
         raise InputError(f"cannot write {path}: permission denied")
-
-
-def safe_name(text: str) -> str:
-    """Turn any text into a file name that means nothing to a shell, a browser or Windows.
-
-    A text that has to be changed or shortened gets 8 digits of its hash, so that different texts
-    stay different names.
-
-    Examples
-    --------
-    >>> safe_name("telea")
-    'telea'
-    >>> safe_name("telea:radius=5.0")
-    'telea-radius-5.0-6688d1bb'
-    """
-    plain = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip(".-")[:60]
-    if plain and plain == text:
-        return plain
-    digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{plain}-{digits}".lstrip("-")
 
 
 @contextmanager
@@ -87,6 +68,15 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def safe_name(text: str) -> str:
+    """Turn any text into a file name: letters, digits and "=:.,-+"; a hash tells others apart."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "=:.,-+") else "_" for c in text)
+    if name == text and len(name) <= LONGEST_NAME and not name.startswith("."):
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[:LONGEST_NAME]}-{digest}".lstrip("._")
+
+
 def write_text(text: str, path: Path) -> None:
     """Write a text file whole."""
     with written_whole(path) as temporary:
@@ -96,6 +86,12 @@ def write_text(text: str, path: Path) -> None:
 def write_json(content: Any, path: Path) -> None:
     """Write a JSON file whole."""
     write_text(json.dumps(content, indent=2) + "\n", path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_parquet(table: "pd.DataFrame", path: Path) -> None:

@@ -1,8 +1,6 @@
 """The report of a run: one HTML page that needs no network, with CSV and Markdown beside it."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
 from inpaintbench.datasets.files import write_text
 from inpaintbench.reports.picture import (
@@ -22,22 +18,12 @@ from inpaintbench.reports.picture import (
     write_family_sheet,
 )
 from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tiles import ERROR_RANGE, Tile, address, eight_bits, error_picture
 
 GALLERY = 24  # cases shown, evenly from the easiest to the hardest
 TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 DASHES = ("solid", "dash", "dot", "dashdot")
-ERROR_RANGE = 64  # grey levels (of 255) at which the error picture is brightest
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A small picture with two lines under it; pictures are data addresses."""
-
-    title: str
-    caption: str
-    picture: str
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -367,8 +353,8 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
     truth = read_picture(run, "pictures", "truth", case_id)[window]
     observed = read_picture(run, "pictures", "observed", case_id)
     tiles = [
-        Tile("observed", "the hole is black", _address(_eight_bits(observed))),
-        Tile("truth", "", _address(_eight_bits(truth))),
+        Tile("observed", "the hole is black", address(eight_bits(observed))),
+        Tile("truth", "", address(eight_bits(truth))),
     ]
     for label in methods:
         mse = float(run.mse[label][case_id])
@@ -376,29 +362,7 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
             tiles.append(Tile(label, "failed", ""))
             continue
         restored = read_picture(run, "restorations", label, case_id)[window]
-        error = _address(_error_picture(restored, truth))
-        tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
+        error = address(error_picture(restored, truth))
+        tiles.append(Tile(label, f"MSE {mse:.1f}", address(eight_bits(restored)), error))
     description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)
     return GalleryCase(case_id, description, tiles)
-
-
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """For showing only: the upper 8 bits of 16."""
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels.astype(np.uint8)
-
-
-def _error_picture(restored: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
-    """Absolute error in colours, on one scale for the whole page."""
-    from matplotlib import colormaps
-
-    scale = ERROR_RANGE * (257 if truth.dtype == np.uint16 else 1)
-    error = np.abs(restored.astype(np.float64) - truth.astype(np.float64)) / scale
-    error = error.mean(axis=2) if error.ndim == 3 else error
-    return np.asarray(colormaps["inferno"](np.clip(error, 0, 1), bytes=True))[..., :3]
-
-
-def _address(pixels: NDArray[np.uint8]) -> str:
-    """Make a picture a data address that stands in the page itself."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaintbench.datasets.cases import bounding_box
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.files import safe_name, written_whole
 from inpaintbench.reports.tables import Run
 
 ROWS = 6  # cases, each of another photograph
@@ -36,7 +36,7 @@ def _evenly(length: int, count: int) -> NDArray[np.int64]:
 
 
 def picture_path(run: Path, room: str, what: str, case_id: str) -> Path:
-    """Where a run keeps a picture of a case; "/" in a method's label (a path) becomes "_".
+    """Where a run keeps a picture of a case; a label that is no file name gets one.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def picture_path(run: Path, room: str, what: str, case_id: str) -> Path:
     room : "pictures" for the case's own "truth", "observed" and "mask"; "restorations" for what a
         method painted, by its label
     """
-    return run / room / what.replace("/", "_") / f"{case_id}.png"
+    return run / room / safe_name(what) / f"{case_id}.png"
 
 
 def read_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any]:

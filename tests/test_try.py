@@ -18,8 +18,8 @@ from inpaintbench.benchmarks.trying import (
     around,
     caveat,
     hole_mask,
-    isolated,
     read_picture,
+    restorer,
     same_answer,
     try_method,
 )
@@ -134,7 +134,7 @@ WAYS = {
 def test_a_failing_method_is_a_row_and_the_next_one_works():
     picture = data.camera()[:71, :90]  # of an odd height: misbehaves
     mask = hole_mask(picture, ["30,40,9,12"], None)
-    with isolated(6) as restore:
+    with restorer(6) as restore:
         for way, (status, words) in WAYS.items():
             trial = try_method(restore, Misbehaves(way=way), picture, mask, True)
             assert (trial.status, words in trial.note) == (status, True), trial
@@ -144,7 +144,7 @@ def test_a_failing_method_is_a_row_and_the_next_one_works():
 def test_the_truth_is_not_shown_to_a_method(tmp_path):
     picture = PICTURES["colour"]
     mask = hole_mask(picture, ["30,40,9,12"], None)
-    with isolated(60) as restore:
+    with restorer(60) as restore:
         trial = try_method(restore, Spy(folder=str(tmp_path)), picture, mask, True)
     assert trial.status == "ok", trial.note
     assert np.array_equal(trial.picture[mask], np.zeros_like(picture[mask]))
@@ -153,7 +153,7 @@ def test_the_truth_is_not_shown_to_a_method(tmp_path):
 def test_scores_are_those_of_the_hidden_pixels_wherever_they_are():
     picture = PICTURES["colour"]
     mask = hole_mask(picture, ["0,0,2,3", "85,97,5,3"], None)
-    with isolated(60) as restore:
+    with restorer(60) as restore:
         trial = try_method(restore, Hopeful(), picture, mask, True)
     assert trial.mse == pytest.approx(np.mean((picture[mask] - 128.0) ** 2))
 
@@ -199,7 +199,7 @@ def test_hostile_names_and_messages_are_shown_and_do_nothing(hostile, hostile_na
     (folder,) = (tmp_path / "tried").iterdir()
     names = [p.name for p in folder.iterdir()]
     assert len(names) == 4  # long, turned, mean and the sheet
-    assert all(re.fullmatch(r"[a-z0-9._-]{1,80}", n) for n in [*names, folder.name]), names
+    assert all(re.fullmatch(r"[A-Za-z0-9=:.,+_-]{1,100}", n) for n in [*names, folder.name]), names
 
 
 def two_methods(folder):
