@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from inpaintbench.benchmarks.cards import describe_methods
 from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.environment import describe_environment
 from inpaintbench.benchmarks.scoring import InvalidRestoration, constant_mse, finish, score_picture
@@ -91,6 +92,7 @@ def run_suite(
     failed = set(scores.loc[scores["status"] != "ok", "label"])
     whole = [method for method in methods if method.label not in failed]
     write_parquet(time_all(whole, cases, timeout), folder / "timings.parquet")
+    write_json(describe_methods(methods), folder / "methods.json")
     environment = describe_environment(suite, cases) | {
         "weights_sha256": weights,
         "started": started.isoformat(timespec="seconds"),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from inpaintbench.datasets.files import write_text
+from inpaintbench.reports.method_page import page_address, write_method_pages
 from inpaintbench.reports.picture import (
     chosen_cases,
     hole_window,
@@ -63,6 +64,7 @@ def write_report(run: Run) -> Path:
     write_text(markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
     write_family_sheet(run, folder / "families.png")
+    write_method_pages(run, folder)
     page = folder / "index.html"
     write_text(_render(run, tables), page)
     return page
@@ -168,6 +170,7 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         verdict=run.verdict(),
         winner=tables["leaderboard"]["method"][0],
         leaderboard=leaderboard_text(run),
+        method_pages=[page_address(label) for label in tables["leaderboard"]["method"]],
         hole_sizes=hole_size_text(run),
         contents=content_text(run),
         ceilings=ceilings_text(run),
@@ -198,7 +201,7 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         x=frontier["ms"],
         y=frontier["mse"],
         mode="lines+text",
-        text=frontier["method"].map(html.escape),
+        text=frontier["method"].map(_plotly_text),
         textposition="bottom left",
         line={"color": "#999999", "dash": "dot", "width": 1},
         name="no faster method is as good",
@@ -214,9 +217,9 @@ def _quality_against_time(board: pd.DataFrame) -> str:
                 "thickness": 1,
             },
             mode="markers",
-            text=part["method"].map(html.escape),
+            text=part["method"].map(_plotly_text),
             marker={"size": 11},
-            name=family,
+            name=_plotly_text(family),
             hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
         )
     figure.update_layout(
@@ -236,6 +239,11 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         span = max(high - low, 1)
         figure.update_xaxes(range=[low - 0.25 * span, high + 0.05 * span])
     return _figure_html(figure, first=True)
+
+
+def _plotly_text(text: object) -> str:
+    """Keep plotly from reading a text as markup or, between dollar signs, as a formula."""
+    return html.escape(str(text)).replace("$", "&#36;")
 
 
 def _figure_html(figure: Any, first: bool = False) -> str:
@@ -265,7 +273,7 @@ def _growth(run: Run) -> str:
             figure.add_scatter(
                 x=line[size],
                 y=line["seconds"] * 1000,
-                name=html.escape(label),
+                name=_plotly_text(label),
                 legendgroup=label,
                 showlegend=column == 1,
                 mode="lines+markers",
@@ -326,7 +334,7 @@ def _calibration(table: pd.DataFrame) -> str:
                 "thickness": 1,
             },
             mode="lines+markers",
-            name=html.escape(str(label)),
+            name=_plotly_text(label),
             hovertemplate="expected %{x:.1f}, had %{y:.1f}<extra></extra>",
         )
     axis = {"type": "log", "tickvals": TICKS}
