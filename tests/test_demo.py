@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -31,7 +32,9 @@ BOX = (slice(30, 39), slice(40, 52))
 RUNS = [number for row in range(30, 39) for number in (row * 100 + 40, 12)]
 
 
+@contextmanager
 def started(folder, path=None):
+    """Start a server, and kill it if a test leaves it running."""
     environment = dict(os.environ)
     if path:
         environment["PYTHONPATH"] = os.pathsep.join([str(path), environment.get("PYTHONPATH", "")])
@@ -43,17 +46,20 @@ def started(folder, path=None):
         stderr=(folder / "errors.txt").open("w"),
         text=True,
     )
-    return server, server.stdout.readline().split()[0]
+    try:
+        yield server, server.stdout.readline().split()[0]
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory, hostile):
     """Serve the demo, with hostile methods among the others, and give its address."""
     folder = tmp_path_factory.mktemp("demo")
-    server, address = started(folder, hostile)
-    yield address
-    server.send_signal(signal.SIGINT)
-    assert server.wait(30) == 0
+    with started(folder, hostile) as (server, address):
+        yield address
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
     told = (folder / "errors.txt").read_text()
     assert "Traceback" not in told, told
     assert [p.name for p in folder.iterdir()] == ["errors.txt"]  # nothing of the user is kept
@@ -216,13 +222,13 @@ def test_runs_are_the_hidden_pixels(hidden):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for its processes")
 def test_ending_the_server_leaves_no_worker_behind(tmp_path):
-    server, address = started(tmp_path)
-    httpx.post(address + "api/restore", json=order(method="mean"), timeout=120)
-    tasks = Path(f"/proc/{server.pid}/task").iterdir()
-    workers = [pid for task in tasks for pid in (task / "children").read_text().split()]
-    assert workers
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(60) == 0
+    with started(tmp_path) as (server, address):
+        httpx.post(address + "api/restore", json=order(method="mean"), timeout=120)
+        tasks = Path(f"/proc/{server.pid}/task").iterdir()
+        workers = [pid for task in tasks for pid in (task / "children").read_text().split()]
+        assert workers
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
     for _ in range(100):
         left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
         if not left:
