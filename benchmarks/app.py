@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from inpaintbench.benchmarks.trying import Trial
     from inpaintbench.methods import Method
     from inpaintbench.reports import Run
 
 RUNS = Path("runs")
+TRIED = Path("tried")
 
 app = typer.Typer(
     help="Which inpainting method should I submit? Compare them on identical crops.",
@@ -41,7 +43,7 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        message = " ".join(str(error).split())  # one line, whatever the file that is at fault says
+        message = _plain(" ".join(str(error).split()))  # one line, whatever a file at fault says
         print(f"inpaintbench: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -234,6 +236,93 @@ def submit(
     print(f"wrote {output}: {count} predictions; read back, and scored against itself: 0.0")
 
 
+@app.command(name="try")
+def try_(
+    image: Annotated[Path, typer.Argument(help="A picture: JPEG, PNG, TIFF or WebP.")],
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y,H,W",
+            help="Hide H rows by W columns from row X (down from 0), column Y (to the right from "
+            "0): X is axis 0, Y axis 1. May be repeated.",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Hide what is not 0 in this picture, which is of the same size."),
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Names, as for run; default: a few of different cost.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the restored pictures, or a .png or .tif file for one method; "
+            "default: a new folder in tried/.",
+        ),
+    ] = None,
+    truth: Annotated[
+        bool,
+        typer.Option(
+            "--truth/--no-truth",
+            help="Whether the hidden part shows the truth, or is damaged: then nothing is scored.",
+        ),
+    ] = True,
+    timeout: Timeout = 60.0,
+) -> None:
+    """Hide a part of a picture of your own, and see what methods make of it."""
+    from inpaintbench.benchmarks import trying
+    from inpaintbench.datasets.files import safe_name
+
+    made = _made_methods((methods or ",".join(trying.USUAL)).split(","))
+    picture = trying.read_picture(image)
+    hidden = trying.hole_mask(picture, box or [], mask)
+    folder = TRIED / f"{safe_name(image.stem)}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    trying.check_output(output or folder, image, made)
+    console = _console()
+    trials: list[trying.Trial] = []
+    with trying.restorer(timeout) as restore:
+        for method in made:
+            with console.status(_plain(method.label)):
+                trials.append(trying.try_method(restore, method, picture, hidden, truth))
+    _print_table(console, _trial_table(trials))
+    kind = "colour" if picture.ndim == 3 else "grey"
+    size = f"{picture.shape[0]} rows by {picture.shape[1]} columns, {kind}, {picture.dtype}"
+    print(f"{hidden.sum()} pixels hidden of a picture of {size}; seconds are those of restoring")
+    written = trying.write_trials(output or folder, picture, hidden, trials, truth)
+    for path in written:
+        print(f"wrote {_plain(str(path))}")
+    if not written:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: to all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8790,
+    timeout: Timeout = 60.0,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve a page where one draws holes into a picture and sees them restored."""
+    from inpaintbench.datasets.errors import InputError
+
+    try:
+        from inpaintbench.benchmarks.demo import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("inpaintbench"):
+            raise
+        raise InputError(f"demo needs {error.name}: pip install 'inpaintbench[demo]'") from error
+
+    def ready(address: str) -> None:
+        print(f"{address} (Ctrl+C ends it)", flush=True)
+        if open_:
+            typer.launch(address)
+
+    serve(host, port, timeout, ready, _warn)
+
+
 @app.command()
 def score(
     predictions: Annotated[Path, typer.Argument(help="A submission, a pickle.")],
@@ -400,6 +489,35 @@ def check(
     print("the contract is kept")
 
 
+def _trial_table(trials: "list[Trial]") -> "pd.DataFrame":
+    """Format what methods made of a picture; errors are left out where no truth is known."""
+    import pandas as pd
+
+    from inpaintbench.benchmarks.trying import same_answer
+
+    notes = []
+    for number, trial in enumerate(trials):
+        same = same_answer(trial, trials[:number])
+        notes.append(trial.note or (f"the same picture as {same}" if same else ""))
+    table = pd.DataFrame(
+        {
+            "method": [t.label for t in trials],
+            "family": [t.family for t in trials],
+            "status": [t.status for t in trials],
+            "seconds": [f"{t.seconds:.3g}" for t in trials],
+            "MSE": [f"{t.mse:.1f}" for t in trials],
+            "PSNR dB": [f"{t.psnr:.2f}" for t in trials],
+            "message": notes,
+        }
+    ).replace("nan", "-")
+    return table.drop(columns=[] if any(t.mse == t.mse for t in trials) else ["MSE", "PSNR dB"])
+
+
+def _plain(text: str) -> str:
+    """Show characters that would steer the terminal, or turn its direction, as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _made_methods(names: list[str]) -> "list[Method]":
     """Make methods from their names, each once."""
     from inpaintbench.methods import parse_method
@@ -492,7 +610,7 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
     for column in frame.columns:
         table.add_column(column, justify="left" if column in texts else "right")
     for row in frame.to_numpy().tolist():
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(escape(_plain(str(cell))) for cell in row))
     console.print(table)
 
 

@@ -58,9 +58,9 @@ def restore_cases(
     libraries : see `Isolation`
     """
     process = isolated(method.label, limits.gibibytes, libraries)
-    first = _attempt(process, method, observations[:1], others, limits)
+    first = attempt(process, method, observations[:1], others, limits)
     if first[0].status == "ok":
-        whole = _attempt(process, method, observations, others, limits)
+        whole = attempt(process, method, observations, others, limits)
         if all(outcome.status == "ok" for outcome in whole) and _same(first[0], whole[0]):
             return whole
     outcomes: list[Outcome] = []
@@ -80,10 +80,10 @@ def _restore_one(
     limits: Limits,
 ) -> Outcome:
     """Restore a case twice: the second answer, unless it is another one."""
-    (before,) = _attempt(process, method, [observation], others, limits)
+    (before,) = attempt(process, method, [observation], others, limits)
     if before.status != "ok":
         return before
-    (after,) = _attempt(process, method, [observation], others, limits)
+    (after,) = attempt(process, method, [observation], others, limits)
     if after.status == "ok" and not _same(before, after):
         return Outcome("invalid", "gave another answer when asked again: seed its random numbers")
     return after
@@ -95,14 +95,14 @@ def _same(one: Outcome, other: Outcome) -> bool:
     return bool(difference.max(initial=0) <= 1 + CLOSE * np.iinfo(one.hidden.dtype).max)
 
 
-def _attempt(
+def attempt(
     process: Isolation,
     method: Method,
     observations: Sequence[Observation],
     others: Sequence[Observation],
     limits: Limits,
 ) -> list[Outcome]:
-    """Restore cases by one call; a failure is the same outcome for each of them."""
+    """Restore cases by one call in a process; a failure is the same outcome for each of them."""
     count = len(observations)
     arguments = (method, pack(observations), pack(others))
     try:

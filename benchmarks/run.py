@@ -35,6 +35,7 @@ from inpaintbench.benchmarks.blocks import (
     score_block,
     skipped_rows,
 )
+from inpaintbench.benchmarks.cards import describe_methods
 from inpaintbench.benchmarks.cluster import Task, Workers, as_finished, open_workers
 from inpaintbench.benchmarks.environment import describe_environment
 from inpaintbench.benchmarks.isolation import Limits
@@ -209,6 +210,7 @@ def run_suite(
             spent = _score_all(plan, keys, limits, workers, photographs, progress, warn)
         _keep_cases(plan)  # only now: no method can find the truth on disk
         _time(plan, timeout)
+        write_json(describe_methods(methods), folder / "methods.json")
         environment = describe_environment(suite, _cases_sha256(plan)) | {
             "weights_sha256": {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())},
             "started": started.isoformat(timespec="seconds"),

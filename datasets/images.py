@@ -4,17 +4,22 @@ import io
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+
+# Of single pictures in colour, which may come from anywhere: PIL knows dozens more, and runs other
+# programs for some.
+COLOUR_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 # Photographs inside scikit-image's own wheel, with the terms that its documentation states. Left
 # out: drawings (horse, logo, phantom, colour wheel), text pages (page, text), test patterns
@@ -109,40 +114,109 @@ def decode(data: bytes) -> Array:
         If it is no such file, is cut short, or holds neither 8- nor 16-bit integers.
     """
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
-            # Twice the size that PIL warns of is an error, and stays one.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            deep_colour = any(";16" in str(tile[3]) for tile in picture.tile)
-            picture.load()
-            if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
-                pixels = np.asarray(picture)
-                if pixels.min() < 0 or pixels.max() > 65535:
-                    raise ValueError("holds values outside 0..65535")
-                return pixels.astype(np.uint16)
-            if picture.mode == "F":
-                raise ValueError("holds floating-point values; 8- or 16-bit integers are needed")
-            if not deep_colour:
-                return np.asarray(picture.convert("L"))
+        with _opened(data) as picture:
+            pixels = _loaded(picture, "L")
     except UnidentifiedImageError:
-        pass  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
+        pixels = None  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
     except (OSError, SyntaxError, Image.DecompressionBombError) as e:
         raise ValueError(str(e)) from e
-    return _decode_deep_colour(data)
+    return grey(_decode_deep_colour(data)) if pixels is None else pixels
+
+
+def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
+    """Decode a JPEG, PNG, TIFF or WebP file as a viewer shows it: in colour, and upright.
+
+    Alpha is dropped. A camera's note of how it was held (EXIF) is obeyed, but in 16-bit colour.
+
+    Returns
+    -------
+    array of uint8 or uint16
+        `(H, W)` if the file is grey, `(H, W, 3)` if it is in colour.
+
+    Raises
+    ------
+    ValueError
+        As `decode`, or if it has more than `most_pixels`, which is looked up before it is decoded.
+    """
+    try:
+        with _opened(data, COLOUR_FORMATS) as picture:
+            _check_size(picture.width, picture.height, most_pixels)
+            pixels = _loaded(picture, "RGB")
+    except UnidentifiedImageError:
+        _check_size(*_tiff_size(data), most_pixels)
+        pixels = None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as e:
+        raise ValueError(str(e)) from e
+    return _decode_deep_colour(data) if pixels is None else pixels
+
+
+@contextmanager
+def _opened(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[ImageFile.ImageFile]:
+    with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=formats) as picture:
+        # Twice the size that PIL warns of is an error, and stays one.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield picture
+
+
+def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
+    """Load a picture as "L" or, upright, as "RGB" unless it is grey; 16-bit grey stays what it is.
+
+    None for 16-bit colour, which PIL would silently turn into 8 bits.
+    """
+    deep_colour = any(";16" in str(tile[3]) for tile in file.tile)
+    file.load()
+    picture = ImageOps.exif_transpose(file) if mode == "RGB" else file
+    if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
+        pixels = np.asarray(picture)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ValueError("holds values outside 0..65535")
+        return pixels.astype(np.uint16)
+    if picture.mode == "F":
+        raise ValueError("holds floating-point values; 8- or 16-bit integers are needed")
+    if deep_colour:
+        return None
+    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA", "La") else mode))
+
+
+def _check_size(width: int, height: int, most_pixels: int | None) -> None:
+    if most_pixels is not None and width * height > most_pixels:
+        most = f"{most_pixels / 1e6:g} million"
+        raise ValueError(f"has {height}x{width} pixels; {most} are the most: scale it down")
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a TIFF file states."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            return page.imagewidth, page.imagelength
+    except Exception as error:  # a hostile file may make it fail in any way whatever
+        raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file") from error
 
 
 def _decode_deep_colour(data: bytes) -> Array:
-    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV."""
+    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV.
+
+    `(H, W, 3)`, or `(H, W)` for a grey file that PIL could not read.
+    """
     import cv2
 
     buffer = np.frombuffer(data, np.uint8)
-    pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    try:
+        pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    except cv2.error as error:
+        raise ValueError(f"cannot be decoded: {error}") from error
     if pixels is None:
         raise ValueError("is not a readable JPEG, PNG or TIFF file")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"holds {pixels.dtype}; 8- or 16-bit integers are needed")
-    if pixels.ndim == 3:  # OpenCV's order is blue, green, red, alpha
-        pixels = pixels[..., [2, 1, 0]] if pixels.shape[2] >= 3 else pixels
-    return grey(pixels)
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] < 3:
+        return np.ascontiguousarray(pixels[..., 0])
+    return np.ascontiguousarray(pixels[..., 2::-1])  # OpenCV's order is blue, green, red, alpha
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,6 @@
 """The report of a run: one HTML page that needs no network, with CSV and Markdown beside it."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from inpaintbench.datasets.files import write_text
 from inpaintbench.reports.history import HISTORY, comparable, draw_history, read_history
+from inpaintbench.reports.method_page import page_address, write_method_pages
 from inpaintbench.reports.picture import (
     chosen_cases,
     hole_window,
@@ -23,6 +21,7 @@ from inpaintbench.reports.picture import (
     write_family_sheet,
 )
 from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tiles import ERROR_RANGE, Tile, address, eight_bits, error_picture
 
 MARK = "*"  # of a method that may have been trained on photographs of the suite
 NAMED = 5  # photographs in a note
@@ -30,17 +29,6 @@ GALLERY = 24  # cases shown, evenly from the easiest to the hardest
 TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 DASHES = ("solid", "dash", "dot", "dashdot")
-ERROR_RANGE = 64  # grey levels (of 255) at which the error picture is brightest
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A small picture with two lines under it; pictures are data addresses."""
-
-    title: str
-    caption: str
-    picture: str
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,7 @@ def write_report(run: Run, history: Path | None = None) -> Path:
     write_text(markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
     write_family_sheet(run, folder / "families.png")
+    write_method_pages(run, folder)
     page = folder / "index.html"
     write_text(_render(run, tables), page)
     return page
@@ -293,6 +282,7 @@ def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
         verdict=run.verdict(),
         winner=tables["leaderboard"]["method"][0],
         leaderboard=leaderboard_text(run),
+        method_pages=[page_address(label) for label in tables["leaderboard"]["method"]],
         hole_sizes=hole_size_text(run),
         contents=content_text(run),
         ceilings=ceilings_text(run),
@@ -329,7 +319,7 @@ def _quality_against_time(board: pd.DataFrame) -> str:
         x=frontier["ms"],
         y=frontier["mse"],
         mode="lines+text",
-        text=frontier["method"].map(html.escape),
+        text=frontier["method"].map(_plotly_text),
         textposition="bottom left",
         line={"color": "#999999", "dash": "dot", "width": 1},
         name="no faster method is as good",
@@ -345,9 +335,9 @@ def _quality_against_time(board: pd.DataFrame) -> str:
                 "thickness": 1,
             },
             mode="markers",
-            text=part["method"].map(html.escape),
+            text=part["method"].map(_plotly_text),
             marker={"size": 11},
-            name=family,
+            name=_plotly_text(family),
             hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
         )
     figure.update_layout(
@@ -374,6 +364,11 @@ def _history_figure(history: pd.DataFrame, board: pd.DataFrame) -> str:
     if history.empty:
         return ""
     return _figure_html(draw_history(history, board["method"].tolist()))
+
+
+def _plotly_text(text: object) -> str:
+    """Keep plotly from reading a text as markup or, between dollar signs, as a formula."""
+    return html.escape(str(text)).replace("$", "&#36;")
 
 
 def _figure_html(figure: Any, first: bool = False) -> str:
@@ -403,7 +398,7 @@ def _growth(run: Run) -> str:
             figure.add_scatter(
                 x=line[size],
                 y=line["seconds"] * 1000,
-                name=html.escape(label),
+                name=_plotly_text(label),
                 legendgroup=label,
                 showlegend=column == 1,
                 mode="lines+markers",
@@ -464,7 +459,7 @@ def _calibration(table: pd.DataFrame) -> str:
                 "thickness": 1,
             },
             mode="lines+markers",
-            name=html.escape(str(label)),
+            name=_plotly_text(label),
             hovertemplate="expected %{x:.1f}, had %{y:.1f}<extra></extra>",
         )
     axis = {"type": "log", "tickvals": TICKS}
@@ -491,8 +486,8 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
     truth = read_picture(run, "pictures", "truth", case_id)[window]
     observed = read_picture(run, "pictures", "observed", case_id)
     tiles = [
-        Tile("observed", "the hole is black", _address(_eight_bits(observed))),
-        Tile("truth", "", _address(_eight_bits(truth))),
+        Tile("observed", "the hole is black", address(eight_bits(observed))),
+        Tile("truth", "", address(eight_bits(truth))),
     ]
     for label in methods:
         mse = float(run.mse[label][case_id])
@@ -500,29 +495,7 @@ def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase
             tiles.append(Tile(label, "failed", ""))
             continue
         restored = read_picture(run, "restorations", label, case_id)[window]
-        error = _address(_error_picture(restored, truth))
-        tiles.append(Tile(label, f"MSE {mse:.1f}", _address(_eight_bits(restored)), error))
+        error = address(error_picture(restored, truth))
+        tiles.append(Tile(label, f"MSE {mse:.1f}", address(eight_bits(restored)), error))
     description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)
     return GalleryCase(case_id, description, tiles)
-
-
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """For showing only: the upper 8 bits of 16."""
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels.astype(np.uint8)
-
-
-def _error_picture(restored: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
-    """Absolute error in colours, on one scale for the whole page."""
-    from matplotlib import colormaps
-
-    scale = ERROR_RANGE * (257 if truth.dtype == np.uint16 else 1)
-    error = np.abs(restored.astype(np.float64) - truth.astype(np.float64)) / scale
-    error = error.mean(axis=2) if error.ndim == 3 else error
-    return np.asarray(colormaps["inferno"](np.clip(error, 0, 1), bytes=True))[..., :3]
-
-
-def _address(pixels: NDArray[np.uint8]) -> str:
-    """Make a picture a data address that stands in the page itself."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -107,7 +107,7 @@ def _write_sheet(
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, (_, name) in zip(axes[0], columns, strict=True):
-        ax.set_title(name.replace(":", "\n"), fontsize=8)
+        ax.set_title(name[:60].replace(":", "\n"), fontsize=8, parse_math=False)
     for ax, title in zip(axes[:, 0], titles or [], strict=False):
         ax.text(-0.16, 0.5, title, fontsize=8, rotation=90, va="center", transform=ax.transAxes)
     below = {"x": 0.5, "y": -0.02, "fontsize": 7, "ha": "center", "va": "top"}

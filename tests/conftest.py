@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import os
+import shutil
 
 import hypothesis
 import numpy as np
@@ -42,3 +43,115 @@ def observation():
     """A challenge-style crop of a real photograph, with the truth as `truth` beside it."""
     truth = data.camera()[100:170, 200:293]
     return observe(truth, (slice(30, 41), slice(40, 57)))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Give the system's Chromium, without a window, driven by playwright."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("there is no chromium to open pages in")
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=options)
+        yield opened
+        opened.close()
+
+
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(params=SIZES)
+def tab(browser, request):
+    """Give a tab in two sizes; whatever goes wrong in it gets into `complaints`."""
+    with browser.new_context(viewport=SIZES[request.param]) as context:
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("requestfailed", lambda asked: page.complaints.append(asked.url))
+        page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
+        yield page
+        assert page.complaints == []
+
+
+@pytest.fixture
+def no_serious_faults():
+    """Give a check that axe-core finds nothing serious in a page, light or dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def check(page):
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page).response["violations"]
+            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+
+    return check
+
+
+HOSTILE = r"""
+import os
+from inpaintbench.methods import Method
+
+class Script(Method):
+    "<script>window.pwned = 1</script>"
+    name = "<img src=x onerror=window.pwned=1>"
+    family = "<script>window.pwned = 1</script>"
+    def restore(self, observation):
+        raise RuntimeError("<script>window.pwned = 1</script>\"' \x1b[31m" + "long" * 500)
+
+class Long(Method):
+    "A name without end."
+    name = "x" * 300
+    family = "test"
+    def restore(self, observation):
+        return observation.image + 100
+
+class Turned(Method):
+    "A name from right to left, with a mark that turns what follows, a path and a formula."
+    name = "../\u202eevil/\u05d0\u05d1$\\frac$"
+    family = "test"
+    def restore(self, observation):
+        return observation.image + 100
+
+class Crash(Method):
+    "Takes its process along."
+    name = "crash"
+    family = "test"
+    def restore(self, observation):
+        os._exit(3)
+"""
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """Give a folder that, on the path, is an installed package of methods with hostile names."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "hostile.py").write_text(HOSTILE)
+    information = folder / "hostile-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1\n")
+    classes = ("Script", "Long", "Turned", "Crash")
+    lines = [f"{name.lower()} = hostile:{name}" for name in classes]
+    (information / "entry_points.txt").write_text(
+        "\n".join(["[inpaintbench.methods]", *lines]) + "\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hostile_names(hostile):
+    """Give the names of these methods, in the order of their classes."""
+    space = {}
+    exec((hostile / "hostile.py").read_text(), space)
+    return [space[name].name for name in ("Script", "Long", "Turned", "Crash")]
+
+
+def replace_table(path, table):
+    """Put a table in the place of a run's, which is a folder of parts."""
+    shutil.rmtree(path)
+    path.mkdir()
+    table.to_parquet(path / "0000000000.parquet", index=False)

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import replace_table
 from PIL import Image
 from skimage import data
 
@@ -141,7 +142,7 @@ def test_compare_exits_with_1_where_a_method_got_worse(tmp_path):
 
     scores = pd.read_parquet(tmp_path / "new" / "scores.parquet")
     scores["mse"] += 1
-    scores.to_parquet(tmp_path / "new" / "scores.parquet")
+    replace_table(tmp_path / "new" / "scores.parquet", scores)
     assert run("compare", "old", "new", cwd=tmp_path).returncode == 1
     assert run("compare", "new", "old", cwd=tmp_path).returncode == 0
 

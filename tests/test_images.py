@@ -8,7 +8,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
 
 from inpaintbench.datasets import InputError
@@ -16,6 +16,7 @@ from inpaintbench.datasets.images import (
     BUNDLED,
     Skipped,
     decode,
+    decode_in_colour,
     grey,
     photograph_files,
     read_photographs,
@@ -56,6 +57,55 @@ def test_lossless_files_come_back_exactly(extension, dtype, colour):
     assert np.array_equal(decoded, grey(pixels))
 
 
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("colour", [False, True])
+def test_colours_are_kept_where_they_are_wanted(extension, dtype, colour):
+    pixels = data.astronaut()[:80, :90].astype(dtype) * (257 if dtype == np.uint16 else 1)
+    pixels = pixels if colour else pixels[..., 0].copy()
+    decoded = decode_in_colour(encoded(pixels[..., ::-1] if colour else pixels, extension))
+    assert decoded.dtype == dtype
+    assert np.array_equal(decoded, pixels)
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "1", "CMYK", "L"])
+def test_other_modes_are_grey_or_colour(mode):
+    buffer = io.BytesIO()
+    picture = Image.fromarray(data.astronaut()[:80, :90]).convert(mode)
+    picture.save(buffer, "TIFF" if mode == "CMYK" else "PNG")
+    grey_or_colour = "L" if mode in ("LA", "1", "L") else "RGB"
+    expected = np.asarray(picture.convert(grey_or_colour))
+    assert np.array_equal(decode_in_colour(buffer.getvalue()), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_in_colour_is_upright(orientation):
+    picture = Image.fromarray(data.astronaut()[:80, :90])
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    picture.save(buffer, "PNG", exif=exif)
+    turned = ImageOps.exif_transpose(Image.open(buffer))
+    assert np.array_equal(decode_in_colour(buffer.getvalue()), np.asarray(turned))
+
+
+def test_a_picture_with_too_many_pixels_is_never_decoded():
+    black = np.zeros((1000, 1001), np.uint8)
+    deep = np.zeros((1000, 1001, 3), np.uint16)
+    for content in (encoded(black, ".png"), encoded(deep, ".png"), encoded(deep, ".tiff")):
+        with pytest.raises(ValueError, match="has 1000x1001 pixels; 1 million are the most"):
+            decode_in_colour(content, 1_000_000)
+        # Cut to its header: it would not decode, but its size can be told.
+        with pytest.raises(ValueError, match=r"1 million|not a readable"):
+            decode_in_colour(content[:300], 1_000_000)
+
+
+def test_formats_that_run_other_programs_are_no_pictures():
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()[:80, :90]).save(buffer, "EPS")
+    with pytest.raises(ValueError, match="not a readable"):
+        decode_in_colour(buffer.getvalue())
+
+
 def test_palette_alpha_and_grey_alpha_are_read():
     rgb = Image.fromarray(data.astronaut()[:80, :90])
     for mode in ("P", "RGBA", "LA", "1", "CMYK"):
@@ -76,8 +126,9 @@ def test_palette_alpha_and_grey_alpha_are_read():
     ids=["empty", "text", "cut JPEG", "cut PNG", "float TIFF"],
 )
 def test_what_cannot_be_decoded_is_a_value_error(content):
-    with pytest.raises(ValueError):
-        decode(content)
+    for decoder in (decode, decode_in_colour):
+        with pytest.raises(ValueError):
+            decoder(content)
 
 
 def test_8_bit_resizing_is_pils_lanczos_and_16_bits_agree():

@@ -257,6 +257,7 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     assert page == finished / "report" / "index.html"
     beside = {"leaderboard.csv", "leaderboard.md", "restorations.png", "families.png"}
     beside |= {f"{name}.csv" for name in ("differences", "needed", "ranks", "win-matrix")}
+    beside |= {f"methods/{name}.html" for name in ("mean", "telea", "telea:radius=9.0")}
     assert all(a.startswith("data:") or a in beside for a in parsed.addresses)
     assert all((page.parent / name).exists() for name in beside)
     assert len(parsed.images) == 24 * (2 + 2 * 3)

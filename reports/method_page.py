@@ -1,0 +1,197 @@
+"""A page for each method of a run: what it is, where it is good and where it fails, in pictures."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inpaintbench.datasets.files import safe_name, write_text
+from inpaintbench.reports.picture import hole_window, picture_path, read_picture
+from inpaintbench.reports.tables import HOLE_AREAS, Run
+from inpaintbench.reports.tiles import Tile, address, eight_bits, error_picture
+
+PICTURES = 3  # cases shown where a method is best, and as many where it is worst
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A case in pictures: observed, truth, the method's answer and the best other's."""
+
+    case_id: str
+    description: str
+    tiles: list[Tile]
+
+
+def page_address(label: str) -> str:
+    """Address of a method's page, seen from the run's report."""
+    return f"methods/{safe_name(label)}.html"
+
+
+def write_method_pages(run: Run, folder: Path) -> None:
+    """Write `methods/NAME.html` into the folder of a report, for each method of the run."""
+    descriptions = read_descriptions(run)
+    for label in run.leaderboard()["method"]:
+        write_text(method_page(run, label, descriptions.get(label)), folder / page_address(label))
+
+
+def read_descriptions(run: Run) -> dict[str, Any]:
+    """Read what the run recorded of its methods; nothing where an earlier version made it."""
+    try:
+        content = json.loads((run.files / "methods.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str:
+    """Write the page of one method as HTML.
+
+    Parameters
+    ----------
+    description : what the run recorded of the method, as `read_descriptions` gives it
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("inpaintbench.reports"), autoescape=True, undefined=StrictUndefined
+    )
+    board = run.leaderboard().set_index("method")
+    rival = best_other(run, label)
+    where = standings(run, label)
+    good, bad = telling_cases(run, label, rival)
+    failures = run.failures()
+    return environment.get_template("method.html.j2").render(
+        label=label,
+        row=board.loc[label],
+        count=len(board),
+        description=description,
+        paragraphs=_paragraphs(description["documentation"]) if description else [],
+        card=_flat(description["card"]) if description and description["card"] else {},
+        standings=where,
+        strength=_sentence(where.iloc[0], len(board)) if len(where) and len(board) > 1 else "",
+        weakness=_sentence(where.iloc[-1], len(board)) if len(where) > 1 and len(board) > 1 else "",
+        rival=rival,
+        good=[_shown(run, case_id, label, rival) for case_id in good],
+        bad=[_shown(run, case_id, label, rival) for case_id in bad],
+        failures=failures[failures["method"] == label],
+        run=run.path.name,
+    )
+
+
+def best_other(run: Run, label: str) -> str:
+    """Label of the best method but this one; "" if there is none."""
+    others = run.leaderboard().query("method != @label and mse == mse")["method"]
+    return str(others.iloc[0]) if len(others) else ""
+
+
+def standings(run: Run, label: str) -> pd.DataFrame:
+    """Compare a method with the others by what holes hide and how large they are.
+
+    Columns: `where`, `cases`, `mse`, `rank` (among methods), `other` (the best other method there)
+    and `ratio` of the MSE to that method's: the best rows come first.
+    """
+    area = run.cases["hidden_height"] * run.cases["hidden_width"]
+    size = pd.cut(area, [0, *HOLE_AREAS.values()], labels=list(HOLE_AREAS))
+    tables = {
+        "what is hidden is {}": (run.by_content(), run.cases["content"]),
+        "the hole has {} pixels": (run.by_hole_size(), size),
+    }
+    rows = []
+    for text, (table, kinds) in tables.items():
+        for column in map(str, table.columns):
+            values = table[column].astype(np.float64)
+            mse, others = float(values[label]), values.drop(label).dropna()
+            if np.isnan(mse):
+                continue
+            best = float(others.min()) if len(others) else np.nan
+            rows.append(
+                {
+                    "where": text.format(column),
+                    "cases": int((kinds == column).sum()),
+                    "mse": mse,
+                    "rank": int((values < mse).sum()) + 1,
+                    "other": str(others.idxmin()) if len(others) else "",
+                    "ratio": mse / best if best > 0 else np.nan,
+                }
+            )
+    columns = ["where", "cases", "mse", "rank", "other", "ratio"]
+    return pd.DataFrame(rows, columns=columns).sort_values("ratio", ignore_index=True)
+
+
+def _sentence(row: "pd.Series[Any]", count: int) -> str:
+    text = f"where {row['where']} ({row['cases']} cases): rank {row['rank']} of {count}"
+    if np.isnan(row["ratio"]):
+        return text
+    return f"{text}, {row['ratio']:.2f} times the MSE of {row['other']}, the best other there"
+
+
+def telling_cases(run: Run, label: str, rival: str) -> tuple[list[str], list[str]]:
+    """Choose the cases where a method is most ahead of another, and most behind.
+
+    By the difference of root mean squared errors, of different photographs; by its own error alone
+    if there is no other. Only cases of which the run kept the pictures.
+    """
+    error = np.sqrt(run.mse[label])
+    if rival:
+        error = error - np.sqrt(run.mse[rival])
+    photographs = pd.Series(run.photographs, run.mse.index)
+    order = error.dropna().sort_values(kind="stable").index
+    kept = [case_id for case_id in order if _is_kept(run, case_id, label, rival)]
+    good = _of_different_photographs(kept, photographs)
+    bad = _of_different_photographs([c for c in kept[::-1] if c not in good], photographs)
+    return good, bad
+
+
+def _is_kept(run: Run, case_id: str, label: str, rival: str) -> bool:
+    rooms = [("pictures", what) for what in ("truth", "observed", "mask")]
+    rooms += [("restorations", what) for what in (label, rival) if what]
+    return all(picture_path(run.files, room, what, case_id).exists() for room, what in rooms)
+
+
+def _of_different_photographs(cases: Sequence[str], photographs: "pd.Series[str]") -> list[str]:
+    chosen: dict[str, str] = {}
+    for case_id in cases:
+        chosen.setdefault(photographs[case_id], case_id)
+    return list(chosen.values())[:PICTURES]
+
+
+def _shown(run: Run, case_id: str, label: str, rival: str) -> Shown:
+    window = hole_window(run, case_id)
+    truth, observed = (
+        read_picture(run, "pictures", what, case_id)[window] for what in ("truth", "observed")
+    )
+    tiles = [
+        Tile("observed", "the hole is black", address(eight_bits(observed))),
+        Tile("truth", "", address(eight_bits(truth))),
+    ]
+    for name in (label, rival) if rival else (label,):
+        restored = read_picture(run, "restorations", name, case_id)[window]
+        error = address(error_picture(restored, truth))
+        caption = f"MSE {run.mse[name][case_id]:.1f}"
+        tiles.append(Tile(name, caption, address(eight_bits(restored)), error))
+    case = run.cases.set_index("case_id").loc[case_id]
+    hole = f"hole {case['hidden_height']}x{case['hidden_width']} pixels"
+    return Shown(case_id, f"{case['image_id']}, {hole}, {case['content']}", tiles)
+
+
+def _paragraphs(documentation: str) -> list[str]:
+    """Cut a docstring into paragraphs, up to its first section with a heading."""
+    text = re.split(r"^\S[^\n]*\n-{3,}$", documentation, maxsplit=1, flags=re.MULTILINE)[0]
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _flat(card: dict[str, Any], above: str = "") -> dict[str, str]:
+    """Flatten a model card: a table's keys get its name before theirs."""
+    flat: dict[str, str] = {}
+    for key, value in card.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            flat[f"{above}{key}"] = shown
+    return flat
