@@ -1,15 +1,33 @@
 """What goes to a method's process and comes back: packed small, since every crop pays for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from math import prod
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Observation
 
+ALIGNED = 16  # bytes: arrays in packed observations begin at multiples of it
+SPARE = bytes(ALIGNED)
+
 
 class InvalidRestoration(ValueError):
     """A method returned something that is no restoration; the message says what."""
+
+
+class Form(NamedTuple):
+    """What a packed picture looks like."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    hidden: int  # pixels
+
+    @property
+    def answer(self) -> tuple[int, ...]:
+        """Shape of the hidden pixels, as `image[mask]`."""
+        return (self.hidden, *self.shape[2:])
 
 
 class Packed(NamedTuple):
@@ -17,14 +35,16 @@ class Packed(NamedTuple):
 
     Attributes
     ----------
-    forms : shape and dtype of each picture
-    pixels : all pictures, one after the other
-    masks : all masks, one after the other, a bit a pixel
+    forms : of the pictures
+    pixels : the pictures, with spare bytes so that each is aligned
+    masks : all masks, a bit a pixel
+    lent : path of a file that holds the pixels instead; several times faster than a pipe
     """
 
-    forms: list[tuple[tuple[int, ...], str]]
+    forms: list[Form]
     pixels: bytes
     masks: bytes
+    lent: str = ""
 
 
 class Answers(NamedTuple):
@@ -48,35 +68,51 @@ class Answers(NamedTuple):
 
 def pack(observations: Sequence[Observation]) -> Packed:
     """Pack observations to send them to another process."""
-    masks = [observation.mask.ravel() for observation in observations]
-    return Packed(
-        [(o.image.shape, o.image.dtype.str) for o in observations],
-        b"".join(np.ascontiguousarray(o.image).data for o in observations),
-        np.packbits(np.concatenate(masks)).tobytes() if masks else b"",
-    )
+    forms, masks = [], [np.empty(0, bool)]
+    pieces: list[bytes | memoryview] = []
+    for observation in observations:
+        image, mask = observation.image, observation.mask
+        forms.append(Form(image.shape, image.dtype.str, int(np.count_nonzero(mask))))
+        pieces += [np.ascontiguousarray(image).data, SPARE[: -image.nbytes % ALIGNED]]
+        masks.append(mask.ravel())
+    return Packed(forms, b"".join(pieces), np.packbits(np.concatenate(masks)).tobytes())
+
+
+def lend(packed: Packed, path: Path) -> Packed:
+    """Put the pixels into a file, for another process to take; as it is if there is no room."""
+    try:
+        path.write_bytes(packed.pixels)
+    except OSError:
+        return packed
+    return packed._replace(pixels=b"", lent=str(path))
+
+
+def take(packed: Packed) -> Packed:
+    """Take the pixels out of the file that they were lent in."""
+    if not packed.lent:
+        return packed
+    return packed._replace(pixels=Path(packed.lent).read_bytes(), lent="")
 
 
 def unpack(packed: Packed) -> list[Observation]:
     """Make the observations again; their arrays may be written to."""
-    pixels = bytearray(packed.pixels)
-    sizes = [(height * width, shape) for shape, _ in packed.forms for height, width in [shape[:2]]]
-    bits = np.unpackbits(np.frombuffer(packed.masks, np.uint8))[: sum(n for n, _ in sizes)]
-    masks = bits.view(np.bool_)
+    memory = bytearray(packed.pixels)
+    bits = np.unpackbits(np.frombuffer(packed.masks, np.uint8)).view(np.bool_)
     observations = []
     start = first = 0
-    for (size, shape), (_, dtype) in zip(sizes, packed.forms, strict=True):
-        count = int(np.prod(shape))
-        image = np.frombuffer(pixels, dtype, count, start).reshape(shape)
-        observations.append(Observation(image, masks[first : first + size].reshape(shape[:2])))
-        start += image.nbytes
+    for form in packed.forms:
+        image: Array = np.ndarray(form.shape, form.dtype, memory, start)
+        size = form.shape[0] * form.shape[1]
+        mask = bits[first : first + size].reshape(form.shape[:2])
+        observations.append(Observation(image, mask))
+        start += image.nbytes + -image.nbytes % ALIGNED
         first += size
     return observations
 
 
 def modified(packed: Packed, observations: Sequence[Observation]) -> list[int]:
     """Numbers of the observations that are not what was packed any more."""
-    after = pack(observations)
-    if after == packed:
+    if pack(observations) == packed:
         return []
     pairs = zip(unpack(packed), observations, strict=True)
     return [
@@ -107,6 +143,37 @@ def finish_picture(restored: object, observation: Observation) -> tuple[Array, f
     difference[observation.mask] = 0
     altered = difference.max(initial=0.0) * (255 / np.iinfo(image.dtype).max)
     return _rounded(exact[observation.mask], image.dtype), float(altered)
+
+
+def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> list[Array] | None:
+    """Check predicted hidden pixels of pictures of one dtype together, and finish them.
+
+    Returns
+    -------
+    list of arrays
+        As `finish_prediction` gives them one by one; None if anything is wrong, or dtypes differ.
+    """
+    dtypes = {form.dtype for form in forms}
+    answers = [answer for answer in predicted if isinstance(answer, np.ndarray)]
+    if len(dtypes) != 1 or [answer.shape for answer in answers] != [f.answer for f in forms]:
+        return None
+    if any(answer.dtype.kind not in "buif" for answer in answers):
+        return None
+    exact = np.concatenate([answer.ravel() for answer in answers], dtype=np.float64)
+    if not np.isfinite(exact).all():
+        return None
+    return split(_rounded(exact, np.dtype(dtypes.pop())), forms)
+
+
+def split(values: Array, forms: Iterable[Form]) -> list[Array]:
+    """Cut hidden pixels that stand one after the other into those of each picture."""
+    parts: list[Array] = []
+    start = 0
+    for form in forms:
+        size = prod(form.answer)
+        parts.append(values[start : start + size].reshape(form.answer))
+        start += size
+    return parts
 
 
 def finish_prediction(predicted: object, observation: Observation) -> Array:
@@ -144,26 +211,18 @@ def _rounded(exact: Array, dtype: "np.dtype[np.generic]") -> Array:
     return np.rint(exact).clip(0, highest).astype(dtype)
 
 
-def hidden_parts(
-    answers: Answers, observations: Sequence[Observation]
-) -> Iterator[tuple[Array | None, str]]:
-    """Take the hidden pixels of every case out of the answers.
-
-    Yields
-    ------
-    hidden, problem
-        The hidden pixels as `image[mask]`, or None and what is wrong.
-    """
+def hidden_parts(answers: Answers, packed: Packed) -> list[Array | None]:
+    """Take the hidden pixels of every case out of the answers; None where there is a problem."""
+    parts: list[Array | None] = []
     start = 0
-    for number, observation in enumerate(observations):
+    for number, form in enumerate(packed.forms):
         if number in answers.problems:
-            yield None, answers.problems[number]
+            parts.append(None)
             continue
-        image = observation.image
-        shape = (np.count_nonzero(observation.mask), *image.shape[2:])
-        count = int(np.prod(shape))
-        yield np.frombuffer(answers.hidden, image.dtype, count, start).reshape(shape), ""
-        start += count * image.itemsize
+        dtype, count = np.dtype(form.dtype), prod(form.answer)
+        parts.append(np.frombuffer(answers.hidden, dtype, count, start).reshape(form.answer))
+        start += count * dtype.itemsize
+    return parts
 
 
 def picture_of(hidden: Array, observation: Observation) -> Array:

@@ -46,9 +46,6 @@ def main() -> None:
         message = _plain(" ".join(str(error).split()))  # one line, whatever a file at fault says
         print(f"inpaintbench: {message}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("inpaintbench: interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command()
@@ -104,8 +101,12 @@ def run(
         return
     if begun:
         print(f"going on with {begun}, which was not finished")
-    with _progress(console, {method.label: chosen.cases for method in made}) as advance:
-        run_suite(chosen, made, folder, jobs, timeout, advance, _warn, memory, cluster)
+    try:
+        with _progress(console, {method.label: chosen.cases for method in made}) as advance:
+            run_suite(chosen, made, folder, jobs, timeout, advance, _warn, memory, cluster)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on with {folder}", file=sys.stderr)
+        raise typer.Exit(130) from None
     finished = load_run(folder)
     page = write_report(finished)
     _print_run(console, finished, page)

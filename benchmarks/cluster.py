@@ -1,18 +1,20 @@
 """Workers that carry out blocks: processes of this machine, or a dask.distributed cluster."""
 
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from inpaintbench.benchmarks.isolation import end_isolated
 from inpaintbench.datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 LOCAL = "local:"  # --cluster local:4 starts one here
 ATTEMPTS = 3  # at a block whose worker was lost
 PATIENCE = "10s"  # for a cluster to answer
+CLOSING = 10.0  # seconds for workers to end by themselves
 
 # A function, and what makes its arguments: once more where a worker was lost with some of them.
 Task = tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]
@@ -64,6 +67,8 @@ def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
             executor = client.get_executor(pure=False, retries=ATTEMPTS - 1)
             yield Workers(executor.submit, slots, client)
         return
+    # What a killed worker leaves behind, Python cleans up by itself; no user need hear of it.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     pool = ProcessPool(jobs, initializer=_begin, context=context)
 
@@ -74,6 +79,8 @@ def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
     try:
         yield Workers(submit, jobs)
         pool.close()
+        with suppress(TimeoutError):
+            pool.join(CLOSING)
     finally:
         pool.stop()
         pool.join()
@@ -133,6 +140,7 @@ def _lost(name: Any, reason: str) -> InputError:
 def _begin() -> None:
     """Set a worker up: it leaves Ctrl-C to its parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    multiprocessing.util.Finalize(None, end_isolated, exitpriority=1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -7,6 +7,7 @@ What the process does for a method is in `workers.py`.
 import faulthandler
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -32,6 +33,8 @@ ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+MEMORY = "/dev/shm"  # a folder that is no disk
+PROCESS, FAULTS = "process.txt", "faults.txt"
 SPARE_PROCESSES = 512  # that a user may start while a method runs, before it cannot fork any more
 
 user_stderr: TextIO = sys.stderr  # what a method prints is not heard, but our own words are
@@ -69,6 +72,13 @@ class MethodFailed(Exception):
 class Isolation:
     """One process for one method, started anew after it died or had to be killed.
 
+    Attributes
+    ----------
+    answered : bool
+        Whether the process has answered since it was started.
+    folder : Path
+        Where files for the process may stand, in memory if that is to be had.
+
     Parameters
     ----------
     gibibytes : of memory that the process may take
@@ -77,12 +87,13 @@ class Isolation:
     """
 
     def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
-        self._faults = Path(tempfile.mkdtemp(prefix="inpaintbench-")) / "faults.txt"
-        arguments = [int(gibibytes * 2**30), str(self._faults)]
+        self.answered = False
+        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="inpaintbench-", dir=memory))
+        arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(
             1, initializer=confine, initargs=arguments, context=_context(libraries)
         )
-        self._pid = 0
 
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
         """Call a function of `workers.py` in the process.
@@ -93,9 +104,9 @@ class Isolation:
             If it raises, does not end in time, or takes the process down.
         """
         try:
-            # Known before anything can go wrong: whatever the process starts goes with it.
-            self._pid = self._pool.schedule(os.getpid).result()
-            return self._pool.schedule(function, args=arguments, timeout=seconds).result()
+            answer = self._pool.schedule(function, args=arguments, timeout=seconds).result()
+            self.answered = True
+            return answer
         except FutureTimeout:  # a method's own TimeoutError comes back as a MethodFailed
             problem = MethodFailed("timeout", "took longer than --timeout allows")
         except ProcessExpired as error:
@@ -109,22 +120,21 @@ class Isolation:
 
     def _last_words(self) -> str:
         with suppress(OSError):
-            return self._faults.read_text(errors="replace")
+            return (self.folder / FAULTS).read_text(errors="replace")
         return ""
 
     def _kill_family(self) -> None:
         """Kill whatever the process started: it leads a group of its own."""
-        if self._pid and hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
+        self.answered = False
+        with suppress(AttributeError, OSError, ValueError):  # no groups; none is left; no process
+            os.killpg(int((self.folder / PROCESS).read_text()), signal.SIGKILL)
 
     def close(self) -> None:
         """End the process, and all that it started."""
         self._kill_family()
         self._pool.stop()
         self._pool.join()
-        self._faults.unlink(missing_ok=True)
-        self._faults.parent.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _own = threading.local()  # a worker of a cluster may have several threads, each with its process
@@ -176,11 +186,11 @@ def _how_it_died(exitcode: int) -> str:
     return f"the process ended with exit code {exitcode}"
 
 
-def confine(memory: int, faults: str) -> None:
+def confine(memory: int, folder: str) -> None:
     """Set limits in the process that is to run a method, before it does.
 
     It leads a process group of its own, dies with its parent, prints nowhere, and may take `memory`
-    bytes. What it was doing when it crashes goes to the file `faults`.
+    bytes. `folder` receives its number, and what it was doing when it crashes.
     """
     with suppress(AttributeError, OSError):  # no such thing on Windows; a leader already
         os.setsid()
@@ -194,7 +204,9 @@ def confine(memory: int, faults: str) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    faulthandler.enable(open(faults, "w"))  # noqa: SIM115  (open for as long as the process lives)
+    (Path(folder) / PROCESS).write_text(str(os.getpid()))
+    faults = open(Path(folder) / FAULTS, "w")  # noqa: SIM115  (for as long as the process lives)
+    faulthandler.enable(faults)
 
 
 def _die_with_parent() -> None:

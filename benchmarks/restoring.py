@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from inpaintbench.benchmarks.answers import hidden_parts, pack
-from inpaintbench.benchmarks.check import CLOSE
+from inpaintbench.benchmarks.answers import hidden_parts, lend, pack
 from inpaintbench.benchmarks.isolation import Isolation, Limits, MethodFailed, isolated
 from inpaintbench.benchmarks.workers import restore_block
 from inpaintbench.datasets.cases import Observation
@@ -38,6 +35,11 @@ class Outcome:
     seconds: float = float("nan")
     expected_mse: float = float("nan")
 
+    @property
+    def is_ok(self) -> bool:
+        """Whether there is a restoration."""
+        return self.status == "ok"
+
 
 def restore_cases(
     method: Method,
@@ -48,9 +50,9 @@ def restore_cases(
 ) -> list[Outcome]:
     """Restore a block of cases by a method in a process of its own.
 
-    The first case is restored alone and then once more with all: a hanging method is found after
-    one case, and one that answers otherwise when asked again is found at all. Where anything goes
-    wrong, every case is restored alone, twice.
+    In a fresh process the first case is restored alone before the rest: so a hanging method is
+    found after one case. Where anything goes wrong, every case is restored alone. Each call
+    restores its first case twice: a method that answers otherwise when asked again is invalid.
 
     Parameters
     ----------
@@ -58,41 +60,17 @@ def restore_cases(
     libraries : see `Isolation`
     """
     process = isolated(method.label, limits.gibibytes, libraries)
-    first = attempt(process, method, observations[:1], others, limits)
-    if first[0].status == "ok":
-        whole = attempt(process, method, observations, others, limits)
-        if all(outcome.status == "ok" for outcome in whole) and _same(first[0], whole[0]):
-            return whole
-    outcomes: list[Outcome] = []
+    if process.answered or attempt(process, method, observations[:1], others, limits)[0].is_ok:
+        outcomes = attempt(process, method, observations, others, limits)
+        if all(outcome.is_ok for outcome in outcomes):
+            return outcomes
+    outcomes = []
     for observation in observations:
         if [outcome.status for outcome in outcomes[-HOPELESS:]] == ["timeout"] * HOPELESS:
             outcomes.append(Outcome("timeout", f"not tried: {HOPELESS} before took too long"))
         else:
-            outcomes.append(_restore_one(process, method, observation, others, limits))
+            outcomes += attempt(process, method, [observation], others, limits)
     return outcomes
-
-
-def _restore_one(
-    process: Isolation,
-    method: Method,
-    observation: Observation,
-    others: Sequence[Observation],
-    limits: Limits,
-) -> Outcome:
-    """Restore a case twice: the second answer, unless it is another one."""
-    (before,) = attempt(process, method, [observation], others, limits)
-    if before.status != "ok":
-        return before
-    (after,) = attempt(process, method, [observation], others, limits)
-    if after.status == "ok" and not _same(before, after):
-        return Outcome("invalid", "gave another answer when asked again: seed its random numbers")
-    return after
-
-
-def _same(one: Outcome, other: Outcome) -> bool:
-    """Whether two answers to one case agree, but for the rounding that a batch may change."""
-    difference = np.abs(one.hidden.astype(np.int64) - other.hidden.astype(np.int64))
-    return bool(difference.max(initial=0) <= 1 + CLOSE * np.iinfo(one.hidden.dtype).max)
 
 
 def attempt(
@@ -104,16 +82,22 @@ def attempt(
 ) -> list[Outcome]:
     """Restore cases by one call in a process; a failure is the same outcome for each of them."""
     count = len(observations)
-    arguments = (method, pack(observations), pack(others))
+    packed = pack(observations)
+    arguments = (
+        method,
+        lend(packed, process.folder / "observations"),
+        lend(pack(others), process.folder / "others"),
+    )
     try:
         answers = process.call(restore_block, *arguments, seconds=limits.seconds * count)
     except MethodFailed as error:
         return [Outcome(error.status, error.message, error.traceback)] * count
-    outcomes = []
-    for number, (hidden, problem) in enumerate(hidden_parts(answers, observations)):
-        if hidden is None:
-            outcomes.append(Outcome("invalid", problem))
-        else:
-            known = (answers.altered[number], answers.seconds / count, answers.expected[number])
-            outcomes.append(Outcome("ok", "", "", hidden, *known))
-    return outcomes
+    seconds = answers.seconds / count
+    return [
+        Outcome("invalid", answers.problems[number])
+        if hidden is None
+        else Outcome("ok", "", "", hidden, altered, seconds, expected)
+        for number, (hidden, altered, expected) in enumerate(
+            zip(hidden_parts(answers, packed), answers.altered, answers.expected, strict=True)
+        )
+    ]

@@ -13,18 +13,23 @@ from pebble import ProcessPool
 
 from inpaintbench.benchmarks.answers import (
     Answers,
+    Form,
     InvalidRestoration,
     Packed,
     finish_picture,
     finish_prediction,
+    finish_predictions,
     modified,
+    take,
     unpack,
 )
+from inpaintbench.benchmarks.check import CLOSE
 from inpaintbench.benchmarks.isolation import ONE_THREAD, MethodFailed
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import Method
 
 LONGEST_TRACEBACK = 20_000  # characters
+NOTHING: Array = np.empty(0)
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def guarded(label: str) -> Iterator[None]:
 
 
 def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
-    """Restore a block of cases.
+    """Restore a block of cases, the first of them twice: the answers must agree.
 
     A method that looks around gets the others first; any other method gets none.
 
@@ -88,35 +93,40 @@ def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
     MethodFailed
         If the method raises, or returns too few or too many answers.
     """
+    packed = take(packed)
     observations = unpack(packed)
     with guarded(method.label):
         start = time.perf_counter()
         if method.looks_around:
-            method.look_around(unpack(others))
-        predicts = type(method).predict_batch is not Method.predict_batch
-        restored = list((method.predict_batch if predicts else method.restore_batch)(observations))
+            method.look_around(unpack(take(others)))
+        hidden, problems, altered = _restored(method, observations, packed.forms)
         seconds = time.perf_counter() - start
-        if len(restored) != len(observations):
-            raise MethodFailed("error", f"returned {len(restored)} of {len(observations)} pictures")
         touched = modified(packed, observations)
-        observations = unpack(packed) if touched else observations
+        if touched:
+            observations = unpack(packed)
         expected = expected_mse(method, observations)
-        hidden, problems, altered = _finished(restored, observations, predicts)
+        if 0 not in problems:
+            again, _, _ = _restored(method, observations[:1], packed.forms[:1])
+            if not same(again[0], hidden[0]):
+                problems[0] = "gave another answer when asked again: seed its random numbers"
     problems |= dict.fromkeys(touched, "modified the observation, which it only may read")
     parts = [part.tobytes() for number, part in enumerate(hidden) if number not in problems]
     return Answers(b"".join(parts), problems, altered, expected, seconds)
 
 
-def _finished(
-    restored: Sequence[object], observations: Sequence[Observation], predicts: bool
+def _restored(
+    method: Method, observations: Sequence[Observation], forms: Sequence[Form]
 ) -> tuple[list[Array], dict[int, str], list[float]]:
-    """Check every answer: hidden pixels, what is wrong by number, and how known pixels changed."""
-    nothing = np.empty(0)
-    hidden: list[Array] = []
-    problems: dict[int, str] = {}
-    altered = []
-    for number, (answer, observation) in enumerate(zip(restored, observations, strict=True)):
-        part, change = nothing, 0.0
+    """Restore by one call: hidden pixels, what is wrong by number, and how known pixels changed."""
+    predicts = type(method).predict_batch is not Method.predict_batch
+    answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
+    if len(answers) != len(observations):
+        raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
+    if predicts and (hidden := finish_predictions(answers, forms)) is not None:
+        return hidden, {}, [0.0] * len(hidden)
+    hidden, problems, altered = [], {}, []
+    for number, (answer, observation) in enumerate(zip(answers, observations, strict=True)):
+        part, change = NOTHING, 0.0
         try:
             if predicts:
                 part = finish_prediction(answer, observation)
@@ -127,6 +137,14 @@ def _finished(
         hidden.append(part)
         altered.append(change)
     return hidden, problems, altered
+
+
+def same(one: Array, other: Array) -> bool:
+    """Whether two answers to one case agree, but for the rounding that a batch may change."""
+    if one.shape != other.shape:
+        return False
+    difference = np.abs(one.astype(np.int64) - other.astype(np.int64))
+    return bool(difference.max(initial=0) <= 1 + CLOSE * np.iinfo(one.dtype).max)
 
 
 def expected_mse(method: Method, observations: Sequence[Observation]) -> list[float]:

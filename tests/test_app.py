@@ -6,8 +6,10 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -130,6 +132,26 @@ def test_a_method_that_cannot_tell_states_no_expectation_of_its_own(challenge, t
     made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "itself expects" not in made.stdout
+
+
+def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):
+    command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "run"]
+    command += ["--methods", "mean,patchmatch", "--cases", "160"]
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("runs/*/scores.parquet/*/*")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.send_signal(signal.SIGINT)
+    assert "interrupted; the same command goes on with runs/crop-" in first.communicate()[1]
+    assert first.returncode == 130
+    (folder,) = (tmp_path / "runs").iterdir()
+    explained = run(*command[3:], "--explain", cwd=tmp_path)
+    assert explained.returncode == 0, explained.stderr
+    second = run(*command[3:], cwd=tmp_path)
+    assert f"going on with runs/{folder.name}" in second.stdout
+    assert second.returncode == 0, second.stderr
+    assert (folder / "report" / "index.html").exists()
+    assert list((tmp_path / "runs").iterdir()) == [folder]
 
 
 def test_compare_exits_with_1_where_a_method_got_worse(tmp_path):

@@ -166,6 +166,7 @@ def test_packing_gives_the_same_observations_back(drawn):
         assert after.image.dtype == before.image.dtype
         assert np.array_equal(before.image, after.image)
         assert np.array_equal(before.mask, after.mask)
+        assert after.image.flags.aligned
         after.image.flat[-1] ^= 1  # it may be written to, and is nobody else's
         assert before.image.flat[-1] != after.image.flat[-1]
         assert modified(packed, found) == [number]

@@ -151,8 +151,8 @@ def test_a_method_alone_or_without_a_score_has_a_page(finished, tmp_path):
     copy = shutil.copytree(finished.path, tmp_path / "copy")
     scores = pd.read_parquet(copy / "scores.parquet")
     timings = pd.read_parquet(copy / "timings.parquet")
-    for table, name in ((scores, "scores"), (timings, "timings")):
-        table[table["label"] == "mean"].to_parquet(copy / f"{name}.parquet")
+    replace_table(copy / "scores.parquet", scores[scores["label"] == "mean"])
+    timings[timings["label"] == "mean"].to_parquet(copy / "timings.parquet")
     text = page_of(load_run(copy), "mean").read_text()
     assert "Rank 1 of 1" in text
     failed = scores[scores["label"].isin(["mean", "telea"])].copy()
