@@ -82,8 +82,9 @@ def run(
     A run that was stopped goes on where it was when the same command is given again. What still
     holds of a run in --out is taken over.
     """
-    from inpaintbench.benchmarks.run import explain as explain_run
-    from inpaintbench.benchmarks.run import run_suite, unfinished_run
+    from inpaintbench.benchmarks.plan import explain as explain_run
+    from inpaintbench.benchmarks.plan import unfinished_run
+    from inpaintbench.benchmarks.run import run_suite
     from inpaintbench.benchmarks.suite import read_suite
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report

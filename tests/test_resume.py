@@ -15,7 +15,7 @@ import pytest
 from test_run import carried_out, small
 
 from inpaintbench.benchmarks.parts import part_key
-from inpaintbench.benchmarks.run import explain, read_start, unfinished_run
+from inpaintbench.benchmarks.plan import explain, read_start, unfinished_run
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 

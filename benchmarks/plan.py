@@ -1,0 +1,231 @@
+"""A run's plan: its blocks, where each is written, and what an earlier run left of them."""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from inpaintbench.benchmarks.blocks import Block, block_size, cut_blocks
+from inpaintbench.benchmarks.parts import part_key, part_path, read_part
+from inpaintbench.benchmarks.reuse import Key, key_digest, method_key, why_redone
+from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.datasets.cases import Share
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import make_folder, safe_name, write_json
+from inpaintbench.datasets.images import Skipped
+from inpaintbench.methods.method import Method
+
+KEPT = 500  # cases of which pictures and restorations are kept, evenly over the suite
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite cut into blocks, and where its run is written.
+
+    Attributes
+    ----------
+    suite, methods, folder : as `run_suite` takes them
+    shares : how many cases come from which photograph, in the suite's order
+    """
+
+    suite: Suite
+    methods: Sequence[Method]
+    folder: Path
+    shares: Sequence[Share]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The suite's cases in blocks."""
+        return cut_blocks(self.shares, block_size(self.suite.cases))
+
+    @cached_property
+    def blocks_apart(self) -> list[Block]:
+        """The same, each of one photograph: for methods that look around."""
+        return cut_blocks(self.shares, block_size(self.suite.cases), apart=True)
+
+    def blocks_of(self, method: Method) -> list[Block]:
+        """The blocks that a method gets."""
+        apart = method.looks_around and self.suite.task in method.tasks
+        return self.blocks_apart if apart else self.blocks
+
+    @property
+    def cases_folder(self) -> Path:
+        """The table of cases."""
+        return self.folder / "cases.parquet"
+
+    def scores_folder(self, method: Method) -> Path:
+        """The part of the table of scores that holds a method's."""
+        name = method.label.replace("=", "~")  # readers of parquet would see a column in "a=b"
+        return self.folder / "scores.parquet" / safe_name(name)
+
+    def key_file(self, method: Method) -> Path:
+        """Where stands what a method's scores depend on."""
+        return self.folder / "keys" / f"{safe_name(method.label)}.json"
+
+    @property
+    def kept_every(self) -> int:
+        """Of every how many cases one is kept as pictures."""
+        return math.ceil(self.suite.cases / KEPT)
+
+    def kept(self) -> Block:
+        """The cases that are kept as pictures."""
+        return self.numbered(range(0, self.suite.cases, self.kept_every))
+
+    def numbered(self, numbers: Iterable[int]) -> Block:
+        """Make a block of the cases with these numbers in the suite, in ascending order."""
+        parts = []
+        waiting = iter(numbers)
+        number = next(waiting, None)
+        first = 0
+        for image_id, count in self.shares:
+            while number is not None and number < first + count:
+                parts.append((image_id, number - first, number - first + 1))
+                number = next(waiting, None)
+            first += count
+        return Block(0, tuple(parts))
+
+    def case_hashes(self, block: Block) -> str:
+        """Make one hash of the hashes of a block's cases, which must be drawn by now."""
+        size = block_size(self.suite.cases)
+        hashes: list[str] = []
+        start = block.first // size * size
+        while start + len(hashes) < block.first + len(block):
+            hashes += read_part(self.cases_folder, start + len(hashes))["sha256"].tolist()
+        own = hashes[block.first - start :][: len(block)]
+        return hashlib.sha256("".join(own).encode()).hexdigest()
+
+
+@contextmanager
+def claimed(plan: Plan) -> Iterator[None]:
+    """Take the run's folder for this process alone, or say why that cannot be."""
+    from filelock import FileLock, Timeout
+
+    folder = plan.folder
+    make_folder(folder)
+    _check_folder(plan)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"another run is writing to {folder}; choose another --out") from None
+    try:
+        _tidy(folder)
+        about = {"suite": plan.suite.model_dump(), "version": version("inpaintbench")}
+        write_json(about | {"methods": [m.label for m in plan.methods]}, folder / "run.json")
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
+
+
+def _check_folder(plan: Plan) -> None:
+    """Raise an `InputError` where the folder holds anything but this run, or a part of it."""
+    folder, there = plan.folder, read_start(plan.folder)
+    if there is None:
+        if any(path.name != ".lock" for path in folder.iterdir()):
+            raise InputError(f"{folder} is not empty and no run; choose another --out")
+        return
+    if drawn_from(there["suite"]) != drawn_from(plan.suite.model_dump()):
+        raise InputError(f"{folder} holds a run of other cases; choose another --out")
+    others = sorted(set(there["methods"]) - {method.label for method in plan.methods})
+    if others:
+        raise InputError(
+            f"{folder} also holds {', '.join(others)}, which this command does not run; "
+            "name them too, or choose another --out"
+        )
+
+
+def drawn_from(suite: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a suite's settings what decides its cases."""
+    return {key: suite.get(key) for key in ("task", "images", "cases", "seed")}
+
+
+def read_start(folder: Path) -> dict[str, Any] | None:
+    """Read what a run was begun with; None where none was."""
+    try:
+        start: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        return start if {"suite", "methods"} <= set(start) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def unfinished_run(folder: Path, suite: Suite, labels: Sequence[str]) -> Path | None:
+    """Find the last run in a folder of runs that was begun with the same words, and not ended."""
+    wanted = {"suite": suite.model_dump(), "methods": list(labels)}
+    for path in sorted(folder.glob("*/run.json"), reverse=True):
+        start = read_start(path.parent)
+        if start and {key: start[key] for key in wanted} == wanted:
+            ended = (path.parent / "environment.json").exists()
+            return None if ended else path.parent
+    return None
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed run left half-written, and what must not be there while methods run."""
+    (folder / "environment.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for path in folder.rglob(".*-*"):
+        if path.is_file():
+            path.unlink()
+
+
+def holds(folder: Path, block: Block, digest: str, warn: Warn) -> bool:
+    """Whether a block's rows are there, whole, and made with the same key."""
+    found = part_key(folder, block.first)
+    if found == "":
+        warn(f"{part_path(folder, block.first)} is damaged: these cases are done again")
+    return found == digest
+
+
+def explain(suite: Suite, methods: Sequence[Method], folder: Path) -> pd.DataFrame:
+    """Say for each method what a run in `folder` would take over and do again, and why.
+
+    Columns: `method`, `reused` and `redone` (blocks), `why`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or no case can be drawn.
+    """
+    plan = Plan(suite, methods, folder, suite.plan(Skipped()))
+    if folder.exists():
+        _check_folder(plan)
+    rows = []
+    for method in methods:
+        key, blocks = method_key(method), plan.blocks_of(method)
+        held = [_held(plan, method, key, block) for block in blocks]
+        rows.append((method.label, sum(held), len(held) - sum(held), _why(plan, method, key, held)))
+    return pd.DataFrame(rows, columns=["method", "reused", "redone", "why"])
+
+
+def _held(plan: Plan, method: Method, key: Key, block: Block) -> bool:
+    """Whether a block would be taken over; it would not where its cases are not drawn yet."""
+    try:
+        digest = key_digest(key, plan.case_hashes(block))
+    except Exception:  # no rows of these cases, or damaged ones
+        return False
+    return part_key(plan.scores_folder(method), block.first) == digest
+
+
+def _why(plan: Plan, method: Method, key: Key, held: Sequence[bool]) -> str:
+    if all(held):
+        return "nothing it depends on changed"
+    try:
+        before: Key = json.loads(plan.key_file(method).read_text())
+    except (OSError, ValueError):
+        return "it was not run here yet"
+    changed = why_redone(before, key)
+    if changed:
+        return changed
+    return "the rest is not done yet" if any(held) else "not done yet, or its cases changed"
