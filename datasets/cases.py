@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
+# The tasks that hide pixels by a mask and ask for them: any method of inpainting can try these.
+HIDING = ("crop", "border", "grid", "scratches", "center-pixel")
+
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
     """Find the smallest rectangle that holds every `True` of a mask (empty if there is none)."""
