@@ -202,13 +202,16 @@ def submit(
         RECOMMENDED,
         best_method,
         expectation,
+        is_of_task,
         write_submission,
     )
     from inpaintbench.datasets.errors import InputError
+    from inpaintbench.datasets.sister_challenges import task_of
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
     from inpaintbench.reports.tables import last_run
 
+    task = task_of(testset)
     folder = run or last_run(RUNS)
     try:
         chosen_from = load_run(folder) if folder else None
@@ -216,12 +219,18 @@ def submit(
         if run or method == "best":
             raise
         chosen_from = None  # a damaged run need not keep anyone from submitting
+    if chosen_from and not is_of_task(chosen_from, task):
+        if run:
+            raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
+        chosen_from = None
     if method == "best" and chosen_from:
         method = best_method(chosen_from)
         print(f"method: {method}, the winner of {chosen_from.path}")
     elif method == "best":
-        method = RECOMMENDED
-        print(f"method: {method}, which is recommended: no run in {RUNS} says better")
+        method = RECOMMENDED[task]
+        print(
+            f"method: {method}, which is recommended: the last run in {RUNS} says nothing of {task}"
+        )
     made = parse_method(method)
     if chosen_from:
         print(expectation(chosen_from, made.label))
@@ -329,10 +338,19 @@ def score(
     targets: Annotated[Path, typer.Argument(help="The true values, in the same form.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the challenge MSE of a submission, by the server's rules."""
+    """Print the challenge MSE of a submission, by the server's rules.
+
+    Of flat arrays, as the sister challenges have them, both scores: MSE for border, RMSE for grid.
+    """
+    from inpaintbench.datasets import sister_challenges as sisters
     from inpaintbench.datasets.challenge import read_predictions
     from inpaintbench.datasets.challenge import score as challenge_score
 
+    if sisters.are_flat(targets):
+        flat = sisters.flat_scores(sisters.read_flat(predictions), sisters.read_flat(targets))
+        text = f'{{"challenge_mse": {flat.mse!r}, "challenge_rmse": {flat.rmse!r}}}'
+        print(text if json else f"border: MSE {flat.mse:.4f}; grid: RMSE {flat.rmse:.4f}")
+        return
     predicted, true = read_predictions(predictions), read_predictions(targets)
     mse = challenge_score(predicted, true)
     print(f'{{"challenge_mse": {mse!r}, "samples": {len(true)}}}' if json else f"{mse:.4f}")

@@ -322,9 +322,7 @@ def _files_by_id(where: str) -> dict[str, PhotographFile]:
 
 
 @lru_cache(maxsize=32)
-def read_photograph(
-    where: str, image_id: str, smallest: int, colour: bool = False
-) -> Photograph:
+def read_photograph(where: str, image_id: str, smallest: int, colour: bool = False) -> Photograph:
     """Read one photograph of a collection by its id; the last ones read are kept in memory.
 
     For a worker, which is asked for the same few photographs again and again.

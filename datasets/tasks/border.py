@@ -1,8 +1,9 @@
 """The border challenge of 2021: the frame around a small greyscale photograph.
 
-A photograph becomes a case by taking a window of it, resizing that with LANCZOS to 90x90 pixels, and
-hiding a border of at least 5 pixels on each side, of which at least 75x75 pixels are left. So two
-opposite borders have 15 pixels together at the most. Axis 0 is the challenge's X, axis 1 its Y.
+A photograph becomes a case by taking a window of it, resizing that with LANCZOS to 90x90 pixels,
+and hiding a border of at least 5 pixels on each side, inside of which at least 75x75 pixels are
+known. So two opposite borders have 15 pixels together at the most. Axis 0 is the challenge's X,
+axis 1 its Y.
 """
 
 import numpy as np

@@ -3,8 +3,9 @@
 A user's own 16-bit pictures are taken in their counts: 31x31 windows as they are, of a larger
 picture a window at its own scale. An 8-bit photograph is made an intensity map first, since
 PixelNet's infrared data is not public: a window is shrunk to half the size or less by LANCZOS in
-floating point, where averages fall between the 256 levels, and mapped from 0..255 onto the 487..2736
-counts of the published data. So it needs 62 pixels a side, and a window of 8 bits is refused.
+floating point, where averages fall between the 256 levels, and mapped from 0..255 onto the
+487..2736 counts of the published data. So it needs 62 pixels a side, and a window of 8 bits is
+refused.
 """
 
 import numpy as np

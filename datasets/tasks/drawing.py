@@ -147,9 +147,7 @@ def _unusable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> 
     return found
 
 
-def draw_cases(
-    task: Task, where: str, count: int, suite_seed: int, skipped: Skipped
-) -> list[Case]:
+def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
     """Draw the cases that `plan_cases` plans, all at once.
 
     Parameters and errors are those of `plan_cases`.
