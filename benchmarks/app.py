@@ -228,9 +228,7 @@ def submit(
         print(f"method: {method}, the winner of {chosen_from.path}")
     elif method == "best":
         method = RECOMMENDED[task]
-        print(
-            f"method: {method}, which is recommended: the last run in {RUNS} says nothing of {task}"
-        )
+        print(f"method: {method}, which is recommended: no run in {RUNS} says better")
     made = parse_method(method)
     if chosen_from:
         print(expectation(chosen_from, made.label))

@@ -297,7 +297,7 @@ def photograph_files(where: str) -> list[PhotographFile]:
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("__MACOSX/")
         }
     else:
-        what = "is nothing of these" if path.exists() else "does not exist"
+        what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
         kinds = f"a folder, a zip, a .pkl or .npz of windows, {cifar.NAME} or {BUNDLED_NAME}"
         raise InputError(f"{where} {what}; --images takes {kinds}")
     if not found:
