@@ -596,6 +596,9 @@ def _print_run(console: "Console", finished: "Run", page: Path) -> None:
     for note in leak_notes(finished):
         console.print(f"{MARK} {note}.", highlight=False, markup=False, soft_wrap=True)
     _print_table(console, ceilings_text(finished))
+    own = finished.task_scores()
+    if len(own):
+        _print_table(console, own.set_index("method").map("{:.4g}".format).reset_index())
     failures = finished.failures()
     if len(failures):
         _print_table(console, failures)

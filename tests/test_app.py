@@ -105,7 +105,10 @@ def test_without_a_run_the_recommended_method_is_submitted(challenge, tmp_path):
     made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     told = made.stdout.splitlines()
-    assert told[0] == f"method: {RECOMMENDED['crop']}, which is recommended: no run in runs says better"
+    assert (
+        told[0]
+        == f"method: {RECOMMENDED['crop']}, which is recommended: no run in runs says better"
+    )
     predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
     observations = read_testset(challenge / "testset.pkl")
     for prediction, o in zip(predictions, observations, strict=True):

@@ -74,7 +74,7 @@ def test_cifars_pictures_are_read_from_its_archive(archive, pixels):
 
 def test_an_archive_with_a_wrong_hash_is_not_read(archive):
     archive.write_bytes(archive.read_bytes() + b"x")
-    with pytest.raises(InputError, match="wrong hash.*fetch it again"):
+    with pytest.raises(InputError, match=r"wrong hash.*fetch it again"):
         photograph_files(str(archive))
 
 
@@ -110,7 +110,7 @@ def test_the_archive_is_fetched_once(server, archive, tmp_path):
 
 
 def test_what_has_the_wrong_hash_is_not_kept(server, archive, tmp_path):
-    with pytest.raises(InputError, match="cannot fetch cifar10.*--images"):
+    with pytest.raises(InputError, match=r"cannot fetch cifar10.*--images"):
         cifar.fetch(f"{server}/{archive.name}", "0" * 64, tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*"))
 

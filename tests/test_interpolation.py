@@ -103,7 +103,9 @@ def test_least_squares_weighs_the_known_pixels_of_the_patch(patch):
         if (y, x) not in ((0, 0), (0, 1))
     ]
     own = [(y + 5) * 11 + x + 5 for y, x in places]
-    solved = np.linalg.solve(increments[np.ix_(own, own)] + RIDGE * np.eye(len(own)), [1] * len(own))
+    solved = np.linalg.solve(
+        increments[np.ix_(own, own)] + RIDGE * np.eye(len(own)), [1] * len(own)
+    )
     known = [float(truth[15 + y, 15 + x]) for y, x in places]
     expected = solved @ known / solved.sum()
     assert method.restore(observation)[15, 15] == pytest.approx(expected, abs=1e-6)
@@ -116,11 +118,7 @@ def test_a_patch_of_another_size_is_refused():
 
 def brute_force_kriging(image, mask, variogram, y, x):
     """Solve the textbook system with a Lagrange multiplier, over the nearest known pixels."""
-    near = [
-        (r, c)
-        for r, c in np.argwhere(~mask)
-        if abs(r - y) <= MARGIN and abs(c - x) <= MARGIN
-    ]
+    near = [(r, c) for r, c in np.argwhere(~mask) if abs(r - y) <= MARGIN and abs(c - x) <= MARGIN]
     distances = sorted((r - y) ** 2 + (c - x) ** 2 for r, c in near)
     cut = distances[min(NEAREST, len(near)) - 1]
     near = [(r, c) for r, c in near if (r - y) ** 2 + (c - x) ** 2 <= cut]

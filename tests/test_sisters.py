@@ -80,7 +80,9 @@ def test_a_test_set_is_read_and_true_pictures_give_the_targets(tmp_path, task, k
         assert not observation.image[observation.mask].any()
         kept = ~observation.mask
         assert np.array_equal(observation.image[kept], picture[kept])
-    for found, target in zip(sisters.predictions_from(pictures, observations), targets, strict=True):
+    for found, target in zip(
+        sisters.predictions_from(pictures, observations), targets, strict=True
+    ):
         assert np.array_equal(found, target)
 
 

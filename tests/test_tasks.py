@@ -17,6 +17,7 @@ from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
 from inpaintbench.datasets.tasks.drawing import draw_case
 from inpaintbench.methods import method_classes, parse_method
+from inpaintbench.reports import load_run
 
 SEEDS = st.integers(0, 2**32)
 
@@ -163,6 +164,23 @@ def test_a_run_has_the_scores_of_its_task_and_the_usual_ones(tmp_path, name):
         skipped = scores[scores["method"] == "cnn"]
         assert (skipped["status"] == "skipped").all()
         assert skipped["message"].str.contains("it was trained on").all()
+
+
+def test_a_run_tells_its_tasks_own_scores(tmp_path):
+    methods = [parse_method(label) for label in ("mean", "biharmonic")]
+    carried_out(tmp_path / "run", methods, 1, small(20, task="center-pixel"))
+    run = load_run(tmp_path / "run")
+    assert run.metric == "MSE"
+    assert run.verdict().startswith("biharmonic wins with an MSE of ")
+    table = run.task_scores().set_index("method")
+    for label, part in run.scores.groupby("label"):
+        a, p = part["actual"].to_numpy(), part["predicted"].to_numpy()
+        r2 = 1 - np.sum((a - p) ** 2) / np.sum((a - a.mean()) ** 2)
+        assert table.loc[label, "r2"] == pytest.approx(r2)
+        assert table.loc[label, "mae"] == pytest.approx(np.abs(a - p).mean())
+    carried_out(tmp_path / "crop", methods[:1], 1, small(2))
+    assert load_run(tmp_path / "crop").metric == "challenge MSE"
+    assert load_run(tmp_path / "crop").task_scores().empty
 
 
 def test_counts_are_scored_in_counts():
