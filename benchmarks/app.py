@@ -204,13 +204,16 @@ def submit(
         RECOMMENDED,
         best_method,
         expectation,
+        is_of_task,
         write_submission,
     )
     from inpaintbench.datasets.errors import InputError
+    from inpaintbench.datasets.sister_challenges import task_of
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
     from inpaintbench.reports.tables import last_run
 
+    task = task_of(testset)
     folder = run or last_run(RUNS)
     try:
         chosen_from = load_run(folder) if folder else None
@@ -218,11 +221,15 @@ def submit(
         if run or method == "best":
             raise
         chosen_from = None  # a damaged run need not keep anyone from submitting
+    if chosen_from and not is_of_task(chosen_from, task):
+        if run:
+            raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
+        chosen_from = None
     if method == "best" and chosen_from:
         method = best_method(chosen_from)
         print(f"method: {method}, the winner of {chosen_from.path}")
     elif method == "best":
-        method = RECOMMENDED
+        method = RECOMMENDED[task]
         print(f"method: {method}, which is recommended: no run in {RUNS} says better")
     made = parse_method(method)
     if chosen_from:
@@ -331,10 +338,19 @@ def score(
     targets: Annotated[Path, typer.Argument(help="The true values, in the same form.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the challenge MSE of a submission, by the server's rules."""
+    """Print the challenge MSE of a submission, by the server's rules.
+
+    Of flat arrays, as the sister challenges have them, both scores: MSE for border, RMSE for grid.
+    """
+    from inpaintbench.datasets import sister_challenges as sisters
     from inpaintbench.datasets.challenge import read_predictions
     from inpaintbench.datasets.challenge import score as challenge_score
 
+    if sisters.are_flat(targets):
+        flat = sisters.flat_scores(sisters.read_flat(predictions), sisters.read_flat(targets))
+        text = f'{{"challenge_mse": {flat.mse!r}, "challenge_rmse": {flat.rmse!r}}}'
+        print(text if json else f"border: MSE {flat.mse:.4f}; grid: RMSE {flat.rmse:.4f}")
+        return
     predicted, true = read_predictions(predictions), read_predictions(targets)
     mse = challenge_score(predicted, true)
     print(f'{{"challenge_mse": {mse!r}, "samples": {len(true)}}}' if json else f"{mse:.4f}")
@@ -582,6 +598,9 @@ def _print_run(console: "Console", finished: "Run", page: Path) -> None:
     for note in leak_notes(finished):
         console.print(f"{MARK} {note}.", highlight=False, markup=False, soft_wrap=True)
     _print_table(console, ceilings_text(finished))
+    own = finished.task_scores()
+    if len(own):
+        _print_table(console, own.set_index("method").map("{:.4g}".format).reset_index())
     failures = finished.failures()
     if len(failures):
         _print_table(console, failures)

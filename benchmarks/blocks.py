@@ -18,16 +18,15 @@ from inpaintbench.benchmarks.answers import picture_of
 from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.isolation import Limits
 from inpaintbench.benchmarks.restoring import Outcome, restore_cases
-from inpaintbench.benchmarks.scoring import constant_mse, score_picture
+from inpaintbench.benchmarks.scoring import USUAL, constant_mse, score_picture
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Array, Case, Observation, Share
-from inpaintbench.datasets.images import Photograph, read_photograph
+from inpaintbench.datasets.images import Photograph
 from inpaintbench.methods.method import Method
 
 LEAST_CASES, MOST_CASES = 8, 256  # in a block
 BLOCKS = 10  # into which a small suite is cut
 MOST_OTHERS = 1000  # pictures that a method which looks around is shown
-SCORES = ("mse", "mae", "psnr", "ssim", "edge_mse")
 
 Photographs = Mapping[str, Photograph] | None  # by image id; None: each worker reads them itself
 
@@ -59,7 +58,7 @@ def cut_blocks(shares: Iterable[Share], size: int, apart: bool = False) -> list[
     blocks: list[Block] = []
     parts: list[tuple[str, int, int]] = []
     first = held = 0
-    for image_id, count in shares:
+    for image_id, count, _ in shares:
         index = 0
         while index < count:
             taken = min(size - held, count - index)
@@ -102,14 +101,13 @@ def draw_block(suite: Suite, block: Block, photographs: Photographs = None) -> l
     InputError
         If a photograph is not there any more.
     """
-    task = suite.task_module()
     cases: list[Case] = []
     for image_id, start, stop in block.parts:
         if photographs is None:
-            photograph = read_photograph(suite.images, image_id, task.SIDES[0])
+            photograph = suite.read_photograph(image_id)
         else:
             photograph = photographs[image_id]
-        cases += [task.draw_case(photograph, suite.seed, index) for index in range(start, stop)]
+        cases += [suite.draw_case(photograph, index) for index in range(start, stop)]
     return cases
 
 
@@ -133,7 +131,8 @@ class Finished:
 
 def describe_block(suite: Suite, block: Block, photographs: Photographs = None) -> Finished:
     """Draw a block and describe its cases."""
-    return Finished(case_table(draw_block(suite, block, photographs)))
+    levels = suite.task_module().LEVELS
+    return Finished(case_table(draw_block(suite, block, photographs), levels))
 
 
 def score_block(
@@ -159,7 +158,7 @@ def score_block(
     finished = Finished(pd.DataFrame())
     rows = []
     for number, (case, outcome) in enumerate(zip(cases, outcomes, strict=True), block.first):
-        rows.append(_row(method, case, outcome, finished.tracebacks))
+        rows.append(_row(suite, method, case, outcome, finished.tracebacks))
         if number % kept_every == 0 and outcome.status == "ok":
             picture = picture_of(outcome.hidden, case.observation)
             finished.pictures[case.case_id] = png(picture)
@@ -176,17 +175,18 @@ def score_block(
 
 
 def _row(
-    method: Method, case: Case, outcome: Outcome, tracebacks: dict[str, str]
+    suite: Suite, method: Method, case: Case, outcome: Outcome, tracebacks: dict[str, str]
 ) -> dict[str, Any]:
     """Score an outcome, and make the row of `scores.parquet`."""
-    scores: dict[str, float] = {}
-    if outcome.status == "ok":
-        scores = score_picture(picture_of(outcome.hidden, case.observation), case)
-    return _unscored_row(method, case.case_id, outcome, tracebacks) | scores
+    row = _unscored_row(suite, method, case.case_id, outcome, tracebacks)
+    if outcome.status != "ok":
+        return row
+    picture = picture_of(outcome.hidden, case.observation)
+    return row | score_picture(picture, case, suite.columns, suite.task_module().LEVELS)
 
 
 def _unscored_row(
-    method: Method, case_id: str, outcome: Outcome, tracebacks: dict[str, str]
+    suite: Suite, method: Method, case_id: str, outcome: Outcome, tracebacks: dict[str, str]
 ) -> dict[str, Any]:
     name = ""
     if outcome.traceback:
@@ -200,7 +200,7 @@ def _unscored_row(
         "case_id": case_id,
         "status": outcome.status,
         "message": outcome.message,
-        **dict.fromkeys(SCORES, float("nan")),
+        **dict.fromkeys((*USUAL, *suite.columns), float("nan")),
         "altered_known": outcome.altered_known,
         "seconds": outcome.seconds,  # on average over its block
         "expected_mse": outcome.expected_mse,
@@ -208,10 +208,13 @@ def _unscored_row(
     }
 
 
-def skipped_rows(method: Method, case_ids: Iterable[str], reason: str) -> pd.DataFrame:
+def skipped_rows(
+    suite: Suite, method: Method, case_ids: Iterable[str], reason: str
+) -> pd.DataFrame:
     """Rows of `scores.parquet` for cases that a method does not try."""
     outcome = Outcome("skipped", reason)
-    return pd.DataFrame([_unscored_row(method, case_id, outcome, {}) for case_id in case_ids])
+    rows = [_unscored_row(suite, method, case_id, outcome, {}) for case_id in case_ids]
+    return pd.DataFrame(rows)
 
 
 def png(pixels: Array) -> bytes:
@@ -221,7 +224,7 @@ def png(pixels: Array) -> bytes:
     return cv2.imencode(".png", pixels)[1].tobytes()
 
 
-def case_table(cases: Sequence[Case]) -> pd.DataFrame:
+def case_table(cases: Sequence[Case], levels: int = 255) -> pd.DataFrame:
     """One row per case: where it came from, its sizes, what the hole hides, its hash."""
     rows = []
     for case in cases:
@@ -240,7 +243,7 @@ def case_table(cases: Sequence[Case]) -> pd.DataFrame:
                 "seed": case.seed,
                 "sha256": case.sha256,
                 "content": content_of(case),
-                "constant_mse": constant_mse(case),
+                "constant_mse": constant_mse(case, levels),
             }
         )
     return pd.DataFrame(rows)

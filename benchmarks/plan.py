@@ -88,7 +88,7 @@ class Plan:
         waiting = iter(numbers)
         number = next(waiting, None)
         first = 0
-        for image_id, count in self.shares:
+        for image_id, count, _ in self.shares:
             while number is not None and number < first + count:
                 parts.append((image_id, number - first, number - first + 1))
                 number = next(waiting, None)
@@ -203,7 +203,7 @@ def explain(suite: Suite, methods: Sequence[Method], folder: Path) -> pd.DataFra
         _check_folder(plan)
     rows = []
     for method in methods:
-        key, blocks = method_key(method), plan.blocks_of(method)
+        key, blocks = method_key(method, suite), plan.blocks_of(method)
         held = [_held(plan, method, key, block) for block in blocks]
         rows.append((method.label, sum(held), len(held) - sum(held), _why(plan, method, key, held)))
     return pd.DataFrame(rows, columns=["method", "reused", "redone", "why"])

@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.methods.method import Method
 
 OURS = "inpaintbench"
@@ -26,7 +27,7 @@ SCORED_BY = ("inpaintbench.benchmarks.scoring", "inpaintbench.benchmarks.answers
 Key = dict[str, str]  # what it depends on, and its state
 
 
-def method_key(method: Method) -> Key:
+def method_key(method: Method, suite: Suite) -> Key:
     """Say all that a method's restorations and their scores depend on, besides the cases."""
     modules = sorted(imported_sources(*modules_of(method), *SCORED_BY))
     key = {f"module {name}": _digest(_source(name)) for name in modules}
@@ -34,6 +35,7 @@ def method_key(method: Method) -> Key:
     key["parameters"] = method.params_json
     key["weights"] = method.weights_sha256()
     key["python"] = platform.python_version()
+    key["scores"] = f"{' '.join(suite.columns)} in 0..{suite.task_module().LEVELS}"
     return key
 
 
@@ -55,7 +57,7 @@ def why_redone(old: Key, new: Key) -> str:
     added = [f"{name} is used now" for name in new if name not in old]
     changed = [
         f"{name} was {old[name]}, is {new[name]}"
-        if name.split()[0] in ("library", "python", "parameters")
+        if name.split()[0] in ("library", "python", "parameters", "scores")
         else f"{name} changed"
         for name in new
         if name in old and old[name] != new[name]

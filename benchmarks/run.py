@@ -57,7 +57,7 @@ from inpaintbench.datasets.files import (
     write_picture,
     write_text,
 )
-from inpaintbench.datasets.images import Skipped, read_photograph
+from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
 from inpaintbench.reports.picture import picture_path
 
@@ -101,7 +101,7 @@ def run_suite(
         something else, or a cluster does not answer.
     """
     started = datetime.now(UTC)
-    keys = {method.label: method_key(method) for method in methods}  # finds bad weights first
+    keys = {m.label: method_key(m, suite) for m in methods}  # finds bad weights first
     skipped = Skipped()
     plan = Plan(suite, methods, folder, suite.plan(skipped))
     leaks = find_leaks(methods, drawn_photographs(suite.images, {s.image_id for s in plan.shares}))
@@ -160,24 +160,27 @@ class _Photographs:
         if self._client is None:
             return None
         needed = {image_id for block in blocks for image_id in block.image_ids}
-        sides = self._suite.task_module().SIDES
         lost = {i for i, sent in self._sent.items() if sent.status != "finished"}
         for image_id in sorted(needed - (set(self._sent) - lost)):
-            photograph = read_photograph(self._suite.images, image_id, sides[0])
+            photograph = self._suite.read_photograph(image_id)
             self._sent[image_id] = self._client.scatter(photograph, hash=False)
         return {image_id: self._sent[image_id] for image_id in needed}
 
 
 def _draw_all(plan: Plan, workers: Workers, photographs: _Photographs, warn: Warn) -> None:
     """Write the table of cases, but for the blocks that are there already."""
-    key = task_key(plan.suite.task_module().__name__)
+    key = task_key(plan.suite.task_module().draw.__module__)
+
+    words = str(drawn_from(plan.suite.model_dump()))
+    hashes = {share.image_id: share.sha256 for share in plan.shares}
 
     def arguments(block: Block) -> tuple[Any, ...]:
         return plan.suite, block, photographs.of(block)
 
     def tasks() -> Iterator[tuple[Any, Task]]:
         for block in plan.blocks:
-            digest = key_digest(key, str(drawn_from(plan.suite.model_dump())), str(block.parts))
+            pixels = [hashes[image_id] for image_id in block.image_ids]
+            digest = key_digest(key, words, str(block.parts), *pixels)
             if not holds(plan.cases_folder, block, digest, warn):
                 yield (block, digest), (describe_block, partial(arguments, block))
 
@@ -248,7 +251,10 @@ def _shared_modules(methods: Sequence[Method]) -> tuple[str, ...]:
 def _skipped(plan: Plan, method: Method, block: Block) -> pd.DataFrame:
     """Rows of a method that cannot do the task, for a block that is none of one photograph."""
     case_ids = read_part(plan.cases_folder, block.first)["case_id"]
-    return skipped_rows(method, case_ids, f"cannot do the task {plan.suite.task}")
+    reason = f"cannot do the task {plan.suite.task}"
+    if method.limits:
+        reason += f": {method.limits}"
+    return skipped_rows(plan.suite, method, case_ids, reason)
 
 
 def _keep(plan: Plan, method: Method, block: Block, finished: Finished, digest: str) -> None:

@@ -1,5 +1,9 @@
 """Scoring one restoration of one case; the only place where truth and restoration meet."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from scipy import ndimage
 
@@ -9,61 +13,124 @@ ROUNDING = 1 / 12  # variance of rounding to integers: the least MSE that PSNR i
 SSIM_SIDE = 7  # pixels, scikit-image's default window
 
 
-def score_picture(picture: Array, case: Case) -> dict[str, float]:
-    """Score a finished picture over the case's hidden pixels, in float64.
+USUAL = ("mse", "mae", "psnr", "ssim", "edge_mse")
+
+
+def score_picture(
+    picture: Array, case: Case, columns: Sequence[str] = USUAL, levels: int = 255
+) -> dict[str, float]:
+    """Score a finished picture against the truth, in float64.
+
+    Parameters
+    ----------
+    picture : the truth's shape and dtype, its known pixels those of the case
+    columns : which scores, of those in `SCORES`
+    levels : what the dtype's highest value stands for: by default errors are in grey levels of
+        0..255, also for 16 bits, so that a mean over both means something
 
     Returns
     -------
     dict
-        `mse`, `mae` in grey levels of 0..255 (squared), also for 16 bits, so that a mean over
-        both means something; `psnr` in dB; `ssim`, the structural similarity
-        (Wang et al. 2004) averaged over hidden pixels; `edge_mse`, the MSE over those hidden pixels
-        that touch a known one. Each is NaN where it is not defined.
+        The scores; each is NaN where it is not defined.
     """
+    pair = _Pair(picture, case, levels)
+    return {column: SCORES[column](pair) for column in columns if column in SCORES}
+
+
+@dataclass
+class _Pair:
+    """A finished picture, and the case that it was made of."""
+
+    picture: Array
+    case: Case
+    levels: int
+
+    @cached_property
+    def errors(self) -> Array:
+        """Picture less truth, in the unit that `levels` says."""
+        exact = self.picture.astype(np.float64) - self.case.truth.astype(np.float64)
+        return exact * (self.levels / np.iinfo(self.case.truth.dtype).max)
+
+    @cached_property
+    def mse(self) -> float:
+        """Mean squared error over hidden pixels."""
+        return _mean(self.errors[self.case.mask] ** 2)
+
+    @property
+    def shares(self) -> tuple[Array, Array]:
+        """Truth and picture in 0..1."""
+        highest = np.iinfo(self.case.truth.dtype).max
+        return self.case.truth / highest, self.picture / highest
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _psnr(pair: _Pair) -> float:
+    return float(10 * np.log10(pair.levels**2 / max(pair.mse, ROUNDING)))
+
+
+def _ssim(pair: _Pair) -> float:
+    """Structural similarity (Wang et al. 2004), averaged over hidden pixels."""
     from skimage.metrics import structural_similarity
 
-    nothing = dict.fromkeys(("mse", "mae", "psnr", "ssim", "edge_mse"), float("nan"))
-    if not case.mask.any():
-        return nothing
-    highest = np.iinfo(case.truth.dtype).max
-    difference = (picture.astype(np.float64) - case.truth.astype(np.float64)) * (255 / highest)
-    squared = difference**2
-    mse = squared[case.mask].mean()
-    edge = squared[edge_of(case.mask)]
-    ssim = float("nan")
-    if min(case.mask.shape) >= SSIM_SIDE:
-        axis = 2 if picture.ndim == 3 else None
-        # Only what lies around the hole plays a part.
-        near = tuple(
-            slice(max(side.start - SSIM_SIDE, 0), side.stop + SSIM_SIDE)
-            for side in case.observation.hidden_box
-        )
-        similarity = structural_similarity(
-            picture[near],
-            case.truth[near],
-            win_size=SSIM_SIDE,
-            data_range=highest,
-            channel_axis=axis,
-            full=True,
-        )[1]
-        ssim = float(similarity[case.mask[near]].mean())
-    return {
-        "mse": float(mse),
-        "mae": float(np.abs(difference)[case.mask].mean()),
-        "psnr": float(10 * np.log10(255**2 / max(mse, ROUNDING))),
-        "ssim": ssim,
-        "edge_mse": float(edge.mean()) if edge.size else float("nan"),
-    }
+    mask, truth = pair.case.mask, pair.case.truth
+    if min(mask.shape) < SSIM_SIDE or not mask.any():
+        return float("nan")
+    # Only what lies around the hole plays a part.
+    near = tuple(
+        slice(max(side.start - SSIM_SIDE, 0), side.stop + SSIM_SIDE)
+        for side in pair.case.observation.hidden_box
+    )
+    similarity = structural_similarity(
+        pair.picture[near],
+        truth[near],
+        win_size=SSIM_SIDE,
+        data_range=np.iinfo(truth.dtype).max,
+        channel_axis=2 if truth.ndim == 3 else None,
+        full=True,
+    )[1]
+    return _mean(similarity[mask[near]])
 
 
-def constant_mse(case: Case) -> float:
+def _edge_mse(pair: _Pair) -> float:
+    return _mean(pair.errors[edge_of(pair.case.mask)] ** 2)
+
+
+def soft_dice(truth: Array, picture: Array) -> float:
+    """The U-Net report's Dice of two pictures in 0..1: of intensities, smoothed by 1."""
+    overlap = 2 * (truth * picture).sum() + 1
+    return float(overlap / (truth.sum() + picture.sum() + 1))
+
+
+def _centre(picture: Array) -> float:
+    return float(picture[picture.shape[0] // 2, picture.shape[1] // 2])
+
+
+SCORES: dict[str, Callable[[_Pair], float]] = {
+    "mse": lambda pair: pair.mse,
+    "mae": lambda pair: _mean(np.abs(pair.errors[pair.case.mask])),
+    "psnr": _psnr,
+    "ssim": _ssim,
+    "edge_mse": _edge_mse,
+    "rmse": lambda pair: float(np.sqrt(pair.mse)),
+    "picture_mae": lambda pair: _mean(np.abs(pair.errors)) / pair.levels,
+    "picture_dice": lambda pair: soft_dice(*pair.shares),
+    "perfect_dice": lambda pair: soft_dice(pair.shares[0], pair.shares[0]),
+    "actual": lambda pair: _centre(pair.case.truth),
+    "predicted": lambda pair: _centre(pair.picture),
+}
+
+
+def constant_mse(case: Case, levels: int = 255) -> float:
     """MSE of filling each channel's hole with the mean of what it hides: the constant oracle.
 
     No method can know that mean: it is a ceiling for constant fills. NaN if nothing is hidden.
     """
     if not case.mask.any():
         return float("nan")
-    hidden = case.truth[case.mask].astype(np.float64) * (255 / np.iinfo(case.truth.dtype).max)
+    hidden = case.truth[case.mask].astype(np.float64) * (levels / np.iinfo(case.truth.dtype).max)
     return float(((hidden - np.rint(hidden.mean(axis=0))) ** 2).mean())
 
 

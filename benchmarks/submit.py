@@ -12,6 +12,7 @@ from inpaintbench.benchmarks.blocks import MOST_OTHERS
 from inpaintbench.benchmarks.cluster import Task, as_finished, open_workers
 from inpaintbench.benchmarks.isolation import Limits
 from inpaintbench.benchmarks.restoring import Outcome, restore_cases
+from inpaintbench.datasets import sister_challenges
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.challenge import (
     predictions_from,
@@ -22,11 +23,13 @@ from inpaintbench.datasets.challenge import (
 )
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder
+from inpaintbench.datasets.sister_challenges import task_of
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
 BLOCK = 25  # pictures that a worker gets at a time
-RECOMMENDED = "cnn"  # what to submit where no run of one's own says better
+# What to submit where no run of one's own says better.
+RECOMMENDED = {"crop": "cnn", "border": "patchmatch", "grid": "least-squares:patch=11"}
 
 
 class Submission(NamedTuple):
@@ -37,6 +40,11 @@ class Submission(NamedTuple):
 
     predictions: int
     expected_mse: float
+
+
+def is_of_task(run: Run, task: str) -> bool:
+    """Whether a run can say which method is best on a test set of a task."""
+    return bool(run.environment["suite"]["task"] == task)
 
 
 def best_method(run: Run) -> str:
@@ -89,7 +97,8 @@ def write_submission(
     InputError
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
-    observations = read_testset(testset)
+    flat = task_of(testset) != "crop"
+    observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
     outcomes: dict[int, Outcome] = {}
@@ -102,9 +111,10 @@ def write_submission(
                 outcomes[index] = outcome
             progress(len(block))
     restored = [picture_of(outcomes[k].hidden, o) for k, o in enumerate(observations)]
-    predictions = predictions_from(restored, observations)
+    chosen = sister_challenges.predictions_from if flat else predictions_from
+    predictions = chosen(restored, observations)
     write_predictions(output, predictions)
-    if score(read_predictions(output), predictions) != 0:
+    if score(read_predictions(output, 1 if flat else 2), predictions) != 0:
         raise RuntimeError(f"{output} does not hold what was written to it")
     expected = [outcome.expected_mse for outcome in outcomes.values()]
     return Submission(len(predictions), float(np.mean(expected)))

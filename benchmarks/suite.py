@@ -8,17 +8,18 @@ import difflib
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inpaintbench.datasets.cases import Case, Share
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.images import BUNDLED_NAME, Skipped
-from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.images import BUNDLED_NAME, Photograph, Skipped, read_photograph
+from inpaintbench.datasets.tasks import border, center_pixel, crop, drawing, grid, scratches
 
 FOLDER = Path(__file__).parent / "suites"
-TASKS = {crop.NAME: crop}
+TASKS: dict[str, drawing.Task] = {
+    module.NAME: module for module in (crop, border, grid, scratches, center_pixel)
+}
 
 
 class Suite(BaseModel):
@@ -28,13 +29,13 @@ class Suite(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     task: str
-    images: str = BUNDLED_NAME  # "skimage", or the path of a folder or zip archive
+    images: str = BUNDLED_NAME  # what `photograph_files` takes
     cases: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: list[str] = Field(min_length=1)  # as --methods takes them: "telea:radius=5"
 
-    def task_module(self) -> Any:
-        """Find the module of `datasets.tasks` that plans and draws the cases.
+    def task_module(self) -> drawing.Task:
+        """Find the module of `datasets.tasks` that draws the cases.
 
         Raises
         ------
@@ -53,10 +54,8 @@ class Suite(BaseModel):
         InputError
             If the task is unknown, or no photograph can be used.
         """
-        shares: list[Share] = self.task_module().plan_cases(
-            self.images, self.cases, self.seed, skipped
-        )
-        return shares
+        task = self.task_module()
+        return drawing.plan_cases(task, self.images, self.cases, self.seed, skipped)
 
     def draw(self, skipped: Skipped) -> list[Case]:
         """Draw all cases at once.
@@ -66,10 +65,28 @@ class Suite(BaseModel):
         InputError
             If the task is unknown, or no photograph can be used.
         """
-        cases: list[Case] = self.task_module().draw_cases(
-            self.images, self.cases, self.seed, skipped
-        )
-        return cases
+        task = self.task_module()
+        return drawing.draw_cases(task, self.images, self.cases, self.seed, skipped)
+
+    def read_photograph(self, image_id: str) -> Photograph:
+        """Read a photograph as the task wants it.
+
+        Raises
+        ------
+        InputError
+            If it is not there any more, or cannot be used.
+        """
+        task = self.task_module()
+        return read_photograph(self.images, image_id, task.SIDES[0], task.COLOUR)
+
+    def draw_case(self, photograph: Photograph, index: int) -> Case:
+        """Draw the case number `index` of a photograph."""
+        return drawing.draw_case(self.task_module(), photograph, self.seed, index)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The scores that the task asks for."""
+        return tuple(metric.column for metric in self.task_module().METRICS)
 
     def _draws_from(self) -> tuple[str, str, int]:
         return self.task, self.images, self.seed

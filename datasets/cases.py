@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
+# The tasks that hide pixels by a mask and ask for them: any method of inpainting can try these.
+HIDING = ("crop", "border", "grid", "scratches", "center-pixel")
+
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
     """Find the smallest rectangle that holds every `True` of a mask (empty if there is none)."""
@@ -88,7 +91,15 @@ class Case:
 
 
 class Share(NamedTuple):
-    """How many cases a photograph gives: its cases number 0 to `cases` - 1."""
+    """How many cases a photograph gives: its cases number 0 to `cases` - 1.
+
+    Attributes
+    ----------
+    image_id : the photograph
+    cases : how many
+    sha256 : of its pixels, by which a later run knows that it is still the same
+    """
 
     image_id: str
     cases: int
+    sha256: str

@@ -95,13 +95,15 @@ def write_predictions(path: str | Path, predictions: Sequence[Array]) -> None:
         _Pickler(file, protocol=4).dump(list(predictions))
 
 
-def read_predictions(path: str | Path) -> list[Array]:
+def read_predictions(path: str | Path, dimensions: int = 2) -> list[Array]:
     """Read a list of 2-D uint8 arrays, refusing what the challenge's server refuses.
+
+    `dimensions` is 1 for the sister challenges, whose arrays are flat.
 
     Raises
     ------
     InputError
-        If it is not a list, or an entry is not a 2-D uint8 array; it names the index of the first
+        If it is not a list, or an entry is not such a uint8 array; it names the index of the first
         offender.
     """
     content = pickles.load(path)
@@ -112,8 +114,9 @@ def read_predictions(path: str | Path) -> list[Array]:
             raise InputError(f"{path}, index {index}: is a {type(entry).__name__}, not an array")
         if entry.dtype != np.uint8:
             raise InputError(f"{path}, index {index}: has dtype {entry.dtype}, not uint8")
-        if entry.ndim != 2 or not entry.size:
-            raise InputError(f"{path}, index {index}: has shape {entry.shape}, not (h, w)")
+        if entry.ndim != dimensions or not entry.size:
+            wanted = "(h, w)" if dimensions == 2 else "(n,)"
+            raise InputError(f"{path}, index {index}: has shape {entry.shape}, not {wanted}")
     return content
 
 

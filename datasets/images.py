@@ -49,7 +49,7 @@ BUNDLED = {
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
-    """One greyscale photograph.
+    """One photograph.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Photograph:
         Name in its collection: a path relative to the folder or archive, with "/".
     source : str
         The collection: "skimage", or the name of the folder or archive.
-    pixels : (H, W) array of uint8 or uint16
+    pixels : (H, W) array of uint8 or uint16; also (H, W, 3) where it was read in colour
     """
 
     image_id: str
@@ -95,14 +95,22 @@ def grey(pixels: Array) -> Array:
 
 
 def resize(pixels: Array, shape: tuple[int, int]) -> Array:
-    """Resize an `(H, W)` uint8 or uint16 array with LANCZOS, clipped and rounded to its dtype."""
-    size = (shape[1], shape[0])
+    """Resize a grey or colour uint8 or uint16 array with LANCZOS, clipped, rounded to its dtype."""
     if pixels.dtype == np.uint8:  # PIL's own fixed-point resampling, as the course uses it
+        size = (shape[1], shape[0])
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    exact = Image.fromarray(pixels.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
     limits = np.iinfo(pixels.dtype)
-    rounded = np.clip(np.rint(np.asarray(exact)), limits.min, limits.max)
+    rounded = np.clip(np.rint(resize_exactly(pixels, shape)), limits.min, limits.max)
     return np.asarray(rounded, pixels.dtype)
+
+
+def resize_exactly(pixels: Array, shape: tuple[int, int]) -> Array:
+    """Resize a grey or colour array with LANCZOS to float32, which may leave its range."""
+    if pixels.ndim == 3:
+        channels = [resize_exactly(pixels[..., c], shape) for c in range(pixels.shape[2])]
+        return np.stack(channels, axis=-1)
+    exact = Image.fromarray(pixels.astype(np.float32))
+    return np.asarray(exact.resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
 
 
 def decode(data: bytes) -> Array:
@@ -221,14 +229,14 @@ def _decode_deep_colour(data: bytes) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class PhotographFile:
-    """A file that may hold a photograph; `load` reads and decodes it."""
+    """A file that may hold a photograph; `load` reads and decodes it, in colour or as grey."""
 
     image_id: str
     source: str
-    load: Callable[[], Array]
+    load: Callable[[bool], Array]
 
-    def read(self, smallest: int) -> Photograph:
-        """Read the photograph as grey.
+    def read(self, smallest: int, colour: bool = False) -> Photograph:
+        """Read the photograph as grey, or in colour if it has any.
 
         Raises
         ------
@@ -236,13 +244,13 @@ class PhotographFile:
             If it is unreadable, or a side is under `smallest` pixels.
         """
         try:
-            pixels = self.load()
+            pixels = self.load(colour)
         except ValueError:
             raise
         except Exception as error:  # a damaged file or archive may fail in any way whatever
             raise ValueError(f"cannot be read: {error}") from error
-        if min(pixels.shape) < smallest:
-            height, width = pixels.shape
+        height, width = pixels.shape[:2]
+        if min(height, width) < smallest:
             raise ValueError(f"{height}x{width} pixels, {smallest} a side are needed")
         return Photograph(self.image_id, self.source, pixels)
 
@@ -253,17 +261,24 @@ def photograph_files(where: str) -> list[PhotographFile]:
     Parameters
     ----------
     where : str
-        "skimage" for the photographs bundled with scikit-image, else the path of a folder (with
-        its subfolders) or of a zip archive.
+        "skimage" for the photographs bundled with scikit-image, "cifar10" for CIFAR-10's test
+        pictures, else the path of a folder (with its subfolders), of a zip archive, of CIFAR-10's
+        own archive, or of a pickle or npz file that holds windows (see `arrays.array_files`).
 
     Raises
     ------
     InputError
         If `where` is nothing of these, or holds no file that looks like a picture.
     """
+    from inpaintbench.datasets import arrays, cifar  # which need this module
+
     path = Path(where)
     if where == BUNDLED_NAME:
         return [PhotographFile(name, where, partial(_bundled, name)) for name in BUNDLED]
+    if where == cifar.NAME or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
+        return cifar.cifar_files(where)
+    if path.suffix.lower() in arrays.SUFFIXES and path.is_file():
+        return arrays.array_files(path)
     if path.is_dir():
         source = path.resolve().name
         found = {
@@ -283,7 +298,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
         }
     else:
         what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
-        raise InputError(f"{where} {what}; --images takes a folder, a zip or {BUNDLED_NAME}")
+        kinds = f"a folder, a zip, a .pkl or .npz of windows, {cifar.NAME} or {BUNDLED_NAME}"
+        raise InputError(f"{where} {what}; --images takes {kinds}")
     if not found:
         raise none_usable(where, Skipped())
     return [PhotographFile(name, source, found[name]) for name in sorted(found)]
@@ -306,7 +322,7 @@ def _files_by_id(where: str) -> dict[str, PhotographFile]:
 
 
 @lru_cache(maxsize=32)
-def read_photograph(where: str, image_id: str, smallest: int) -> Photograph:
+def read_photograph(where: str, image_id: str, smallest: int, colour: bool = False) -> Photograph:
     """Read one photograph of a collection by its id; the last ones read are kept in memory.
 
     For a worker, which is asked for the same few photographs again and again.
@@ -317,7 +333,7 @@ def read_photograph(where: str, image_id: str, smallest: int) -> Photograph:
         If it is not there any more, or cannot be used.
     """
     try:
-        return _files_by_id(where)[image_id].read(smallest)
+        return _files_by_id(where)[image_id].read(smallest, colour)
     except KeyError:
         raise InputError(f"{where} holds no {image_id} any more; start a new run") from None
     except ValueError as error:
@@ -336,18 +352,17 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _decode_file(path: Path) -> Array:
-    return decode(path.read_bytes())
+def _decode_file(path: Path, colour: bool) -> Array:
+    return decode_in_colour(path.read_bytes()) if colour else decode(path.read_bytes())
 
 
-def _decode_member(archive: zipfile.ZipFile, name: str) -> Array:
-    return decode(archive.read(name))
+def _decode_member(archive: zipfile.ZipFile, name: str, colour: bool) -> Array:
+    return decode_in_colour(archive.read(name)) if colour else decode(archive.read(name))
 
 
-def _bundled(name: str) -> Array:
-    """Load one photograph of scikit-image's wheel as grey; these need no network."""
+def _bundled(name: str, colour: bool) -> Array:
+    """Load one photograph of scikit-image's wheel; these need no network."""
     from skimage import data
 
-    if name == "motorcycle":
-        return grey(data.stereo_motorcycle()[0])
-    return grey(getattr(data, name)())
+    pixels = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()
+    return pixels[..., :3] if colour and pixels.ndim == 3 else grey(pixels)

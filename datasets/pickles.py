@@ -87,6 +87,8 @@ class _Array:
             _version, shape, dtype, fortran, data = state
         except (TypeError, ValueError):
             raise _Refused("refused an array with unknown state") from None
+        if isinstance(data, str):  # a pickle of Python 2, read with its bytes as latin1
+            data = _encode(data)
         self.array = _from_bytes(data, dtype, shape, "F" if fortran else "C").array
 
 
@@ -249,7 +251,7 @@ def _unwrap(value: Any, done: dict[int, Any]) -> Any:
     return result
 
 
-def loads(data: bytes, name: str = "pickle") -> Any:
+def loads(data: bytes, name: str = "pickle", encoding: str = "ASCII") -> Any:
     """Read a pickle that holds arrays, numbers, strings and containers, and nothing else.
 
     Parameters
@@ -258,6 +260,8 @@ def loads(data: bytes, name: str = "pickle") -> Any:
         The pickle, of any protocol; also one written by dill or by numpy before version 2.
     name : str
         What error messages call it.
+    encoding : str
+        Of the text in a pickle of Python 2; "latin1" where it holds arrays.
 
     Raises
     ------
@@ -265,7 +269,7 @@ def loads(data: bytes, name: str = "pickle") -> Any:
         If it is no pickle, is cut short, or asks for any other class or function.
     """
     try:
-        return _unwrap(_Unpickler(io.BytesIO(data)).load(), {})
+        return _unwrap(_Unpickler(io.BytesIO(data), encoding=encoding).load(), {})
     except _Refused as error:
         raise InputError(f"{name}: {error}") from None
     except Exception as error:  # a damaged pickle may fail in any way whatever

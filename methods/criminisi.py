@@ -34,6 +34,8 @@ class Criminisi(Exemplar):
     """
 
     name = "criminisi"
+    tasks = ("crop", "border", "scratches", "center-pixel")
+    limits = "no patch of a grid is wholly known"
     patch: int = 9
 
     def __post_init__(self) -> None:

@@ -37,6 +37,8 @@ class EfrosLeung(Method):
 
     name = "efros-leung"
     family = "exemplar"
+    tasks = ("crop", "border", "scratches", "center-pixel")
+    limits = "no patch of a grid is wholly known"
     window: int = 9
     tolerance: float = 0.1
     seed: int = 0

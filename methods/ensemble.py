@@ -36,6 +36,8 @@ class Ensemble(PredictingMethod, WeightedMethod):
 
     name = "ensemble"
     family = "ensemble"
+    tasks = ("crop", "scratches")
+    limits = "its networks were trained on small holes in pictures that use all of 0..255"
 
     @property
     def members(self) -> list[Method]:

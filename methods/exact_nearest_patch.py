@@ -22,6 +22,8 @@ class ExactNearestPatch(Exemplar):
     """
 
     name = "exact-nearest-patch"
+    tasks = ("crop", "border", "scratches", "center-pixel")
+    limits = "no patch of a grid is wholly known"
     patch: int = 7
     rounds: int = 2
 

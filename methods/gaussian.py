@@ -1,10 +1,11 @@
 """The conditional mean of a Gaussian random field, whose variogram photographs have given."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft, linalg, ndimage
 
@@ -12,6 +13,7 @@ from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
+from inpaintbench.methods.patterns import alike, unpacked
 from inpaintbench.methods.photographs import draw_windows
 from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
@@ -21,6 +23,8 @@ Floats = NDArray[np.float64]
 SIDE = 61  # pixels of the windows fitted on: the largest hole with 20 known pixels on every side
 WINDOWS = 120_000  # drawn to fit on
 MARGIN = 12  # known pixels on every side that are read
+AROUND = 2 * MARGIN + 1  # pixels of a side of what a single pixel sees
+NEAREST = 48  # known pixels that a pixel of a large hole is predicted from; more at equal distance
 NUGGET = 0.004  # of the variance between neighbours: noise that keeps the systems well-posed
 
 
@@ -34,8 +38,10 @@ class Gaussian(PredictingMethod, FittedMethod):
     known pixels add up to 1 (ordinary kriging, G. Matheron, "Principles of geostatistics", Economic
     Geology 58, 1963). A rectangle is restored by one matrix per shape; any other hole by a
     system of its own over its bounding box with the margin (what lies outside the picture, or is
-    hidden as well, is left out). A hole too large for the windows that were fitted on, over 37
-    pixels, keeps its harmonic fill. Answers are limited to the range of the known pixels.
+    hidden as well, is left out). In a hole too large for the windows that were fitted on, over 37
+    pixels, each pixel has a system of its own over the 48 known pixels next to it; one that knows
+    none within 12 pixels keeps its harmonic fill. Answers are limited to the range of the known
+    pixels.
     """
 
     name = "gaussian"
@@ -49,8 +55,12 @@ class Gaussian(PredictingMethod, FittedMethod):
         def operator(height: int, width: int) -> Folded:
             return _rectangle_operator(file, height, width)
 
+        @cache  # the channels of a picture, and pictures with one mask, have the same systems
+        def one(seen: bytes) -> Floats:
+            return weights_of_one(seen, variogram)
+
         def fallback(image: Array, mask: Mask) -> Floats:
-            return kriging_fill(image, mask, variogram)
+            return kriging_fill(image, mask, variogram, one)
 
         return predict_rectangles(observations, MARGIN, operator, fallback, clip=True)
 
@@ -133,8 +143,13 @@ def _between(variogram: Floats, first: NDArray[np.int64], second: NDArray[np.int
     return np.asarray(variogram[rows, np.abs(first[:, None, 1] - second[:, 1])])
 
 
-def kriging_fill(image: Array, mask: Mask, variogram: Floats) -> Floats:
-    """Fill the hidden pixels of an `(H, W)` image, each connected hole from what is around it."""
+def kriging_fill(
+    image: Array, mask: Mask, variogram: Floats, one: Callable[[bytes], Floats]
+) -> Floats:
+    """Fill the hidden pixels of an `(H, W)` image, each connected hole from what is around it.
+
+    `one` gives the weights of a pixel of a large hole, see `weights_of_one`.
+    """
     filled = image.astype(np.float64)
     left = np.zeros_like(mask)
     labels, _ = ndimage.label(mask, np.ones((3, 3), bool))
@@ -149,4 +164,50 @@ def kriging_fill(image: Array, mask: Mask, variogram: Floats) -> Floats:
         filled[hole] = np.clip(weights @ image[area][~mask[area]], known.min(), known.max())
     if left.any():
         filled[left] = harmonic_fill(image, mask)[left]
+        _krige_each(filled, image, mask, left, one)
     return filled
+
+
+def _krige_each(
+    filled: Floats, image: Array, mask: Mask, hidden: Mask, one: Callable[[bytes], Floats]
+) -> None:
+    """Predict some hidden pixels one by one, from the known ones next to each.
+
+    Pixels that see known ones at the same places share their weights, so a grid has few systems.
+    """
+    rows, columns = np.nonzero(hidden)
+    values = sliding_window_view(np.pad(image, MARGIN), (AROUND, AROUND))
+    low, high = image[~mask].min(), image[~mask].max()
+    for bits, numbers in _systems(mask.tobytes(), hidden.tobytes(), mask.shape):
+        y, x = rows[numbers], columns[numbers]
+        predicted = values[y, x][:, unpacked(bits, AROUND**2).reshape(AROUND, -1)] @ one(bits)
+        filled[y, x] = predicted.clip(low, high)
+
+
+@lru_cache(maxsize=4)  # a picture's channels, or pictures with one mask, are restored one by one
+def _systems(
+    mask: bytes, hidden: bytes, shape: tuple[int, int]
+) -> list[tuple[bytes, NDArray[np.intp]]]:
+    """Find which hidden pixels see the same, given as bytes: packed windows, and their numbers."""
+    unknown, wanted = (np.frombuffer(part, bool).reshape(shape) for part in (mask, hidden))
+    windows = sliding_window_view(np.pad(~unknown, MARGIN), (AROUND, AROUND))
+    seen = _nearest(windows[np.nonzero(wanted)].reshape(-1, AROUND**2))
+    return [(bits, numbers) for bits, numbers in alike(seen).items() if any(bits)]
+
+
+def weights_of_one(seen: bytes, variogram: Floats) -> Floats:
+    """Weights of the known pixels that a pixel sees: packed bits of the window around it."""
+    known = unpacked(seen, AROUND**2).reshape(AROUND, -1)
+    centre = np.zeros_like(known)
+    centre[MARGIN, MARGIN] = True
+    return np.asarray(kriging_weights(variogram, centre, known)[0])
+
+
+def _nearest(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep of the known pixels of flat windows those nearest to the centre."""
+    across = np.arange(-MARGIN, MARGIN + 1)
+    distance = (across[:, None] ** 2 + across**2).ravel()
+    order = np.argsort(distance, kind="stable")
+    count = np.cumsum(known[:, order], axis=1)
+    last = distance[order][np.argmax(count >= np.minimum(NEAREST, count[:, -1:]), axis=1)]
+    return np.asarray(known & (distance <= last[:, None]))

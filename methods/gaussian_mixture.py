@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import fft, linalg
 
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.fitted import FittedMethod
-from inpaintbench.methods.gaussian import kriging_fill, mean_variogram, shrunk
+from inpaintbench.methods.gaussian import kriging_fill, mean_variogram, shrunk, weights_of_one
 from inpaintbench.methods.method import per_channel
 from inpaintbench.methods.mixtures import Symmetry, fit_mixture
 from inpaintbench.methods.photographs import draw_windows
@@ -66,6 +66,8 @@ class GaussianMixture(FittedMethod):
     """
 
     name = "gaussian-mixture"
+    tasks = ("crop", "scratches", "center-pixel")
+    limits = "its windows hold no hole so wide"
     promises = ("shift", "contrast", "flip", "transpose")
     fits = ("covariances", "shares", "scales", "high", "variogram")
     temper: float = 0.1
@@ -103,7 +105,10 @@ class GaussianMixture(FittedMethod):
         odd = height % 2 == 1 == width % 2 and max(height, width) <= LARGEST
         inside = all(a.start >= 0 and a.stop <= n for a, n in zip(area, mask.shape, strict=True))
         if not (odd and inside and mask[box].all()):
-            return kriging_fill(image, mask, self.fitted()["variogram"])
+            variogram = self.fitted()["variogram"]
+            return kriging_fill(
+                image, mask, variogram, partial(weights_of_one, variogram=variogram)
+            )
         filled = image.astype(np.float64)
         known = filled[~mask]
         low, high = known.min(), known.max()

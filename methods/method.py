@@ -9,7 +9,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import HIDING, Array, Mask, Observation
 
 
 @dataclass_transform(kw_only_default=True)
@@ -30,7 +30,10 @@ class Method(ABC):
     family : str
         The school it belongs to, such as "diffusion", "exemplar" or "network".
     tasks : tuple of str
-        The tasks that it can do; in any other task the harness skips it and says so.
+        The tasks that it can do; in any other task the harness skips it and says so. By default
+        all those that hide pixels by a mask, since `restore` is given any mask.
+    limits : str
+        Why it cannot do the others, for the harness to say; such as "takes square holes only".
     promises : tuple of str
         Symmetries that it keeps, some of "shift" (a constant added to all known pixels is added to
         the restored ones), "contrast" (all scaled alike), "flip" and "transpose" (the picture
@@ -51,7 +54,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     family: ClassVar[str]
-    tasks: ClassVar[tuple[str, ...]] = ("crop",)
+    tasks: ClassVar[tuple[str, ...]] = HIDING
+    limits: ClassVar[str] = ""
     promises: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

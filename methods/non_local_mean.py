@@ -53,6 +53,8 @@ class NonLocalMean(Exemplar):
     """
 
     name = "non-local-mean"
+    tasks = ("crop", "scratches", "center-pixel")
+    limits = "its windows hold no hole so wide"
     limit = np.inf  # its weights know better
     frame: int = 2
     tile: int = 4

@@ -39,6 +39,8 @@ class PatchMatch(Exemplar):
     """
 
     name = "patchmatch"
+    tasks = ("crop", "border", "scratches", "center-pixel")
+    limits = "no patch of a grid is wholly known"
     patch: int = 7
     rounds: int = 2
     sweeps: int = 3

@@ -39,6 +39,8 @@ class Pca(PredictingMethod, FittedMethod):
     """
 
     name = "pca"
+    tasks = ("crop", "center-pixel")
+    limits = "its windows hold one compact hole"
     promises = ("shift", "contrast")
     fits = ("components", "variances", "noise")
 

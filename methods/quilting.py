@@ -39,6 +39,8 @@ class Quilting(Method):
 
     name = "quilting"
     family = "exemplar"
+    tasks = ("crop", "border", "scratches", "center-pixel")
+    limits = "no patch of a grid is wholly known"
     block: int = 9
     overlap: int = 3
     tolerance: float = 0.1

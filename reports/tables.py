@@ -19,6 +19,7 @@ from inpaintbench.reports.intervals import estimate, intervals, totals
 
 FORMAT = 2  # of a run's files, in its environment.json; raise it when an older reader would err
 GROUPS = 10  # of cases, by the error that a method expects
+USUAL_SCORES = ("mse", "mae", "psnr", "ssim", "edge_mse", "altered_known")  # of every task
 HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
 
 
@@ -70,6 +71,32 @@ class Run:
             if self.unpacked
             else (self.path / "report")
         )
+
+    @property
+    def metric(self) -> str:
+        """What the task calls the mean squared error that methods are ranked by."""
+        metrics = self.environment.get("metrics") or [{"title": "challenge MSE"}]  # of older runs
+        return str(metrics[0]["title"])
+
+    def task_scores(self) -> pd.DataFrame:
+        """Average what only this task scores, and the MAE, over the cases that were restored.
+
+        Columns: `method` (best first), `mae`, the task's own scores by the names in the
+        environment's `metrics`, and `r2` instead of `actual` and `predicted`: over all cases,
+        1 - sum (actual - predicted)^2 / sum (actual - mean actual)^2. Empty for a task without.
+        """
+        titles = [metric["column"] for metric in self.environment.get("metrics", [])]
+        own = [column for column in titles if column not in USUAL_SCORES]
+        if not own:
+            return pd.DataFrame()
+        table = self.scores.groupby("label")[["mae", *own]].mean()
+        if {"actual", "predicted"} <= set(own):
+            table = table.drop(columns=["actual", "predicted"])
+            done = self.scores.dropna(subset=["actual", "predicted"])
+            errors = (done["actual"] - done["predicted"]) ** 2
+            spread = done.groupby("label")["actual"].var(ddof=0)
+            table["r2"] = 1 - errors.groupby(done["label"]).mean() / spread
+        return table.loc[self.leaderboard()["method"]].rename_axis("method").reset_index()
 
     @cached_property
     def mse(self) -> pd.DataFrame:
@@ -364,7 +391,7 @@ class Run:
         first = board.iloc[0]
         if np.isnan(first["mse"]):
             return "No method restored a single case."
-        text = f"{first['method']} wins with a challenge MSE of {first['mse']:.1f}"
+        text = f"{first['method']} wins with {_a(self.metric)} of {first['mse']:.1f}"
         if not np.isnan(first["low"]):
             text += f" (95 % interval {first['low']:.1f} to {first['high']:.1f})"
         if first["coverage"] < 1:
@@ -381,6 +408,11 @@ class Run:
         if second["distinguishable"]:
             return text + "a difference beyond chance."
         return text + "the two cannot be told apart on these photographs."
+
+
+def _a(words: str) -> str:
+    """Put "a" or "an" before a metric: an MSE, a challenge MSE."""
+    return f"an {words}" if words.startswith(("MSE", "RMSE")) else f"a {words}"
 
 
 def load_run(path: str | Path) -> Run:

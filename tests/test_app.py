@@ -107,12 +107,15 @@ def test_without_a_run_the_recommended_method_is_submitted(challenge, tmp_path):
     made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     told = made.stdout.splitlines()
-    assert told[0] == f"method: {RECOMMENDED}, which is recommended: no run in runs says better"
+    assert (
+        told[0]
+        == f"method: {RECOMMENDED['crop']}, which is recommended: no run in runs says better"
+    )
     predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
     observations = read_testset(challenge / "testset.pkl")
     for prediction, o in zip(predictions, observations, strict=True):
         assert prediction.shape == o.image[o.hidden_box].shape
-    by_hand = parse_method(RECOMMENDED).restore(observations[0])[observations[0].hidden_box]
+    by_hand = parse_method(RECOMMENDED["crop"]).restore(observations[0])[observations[0].hidden_box]
     assert np.abs(predictions[0] - by_hand).max() < 1
 
 

@@ -9,13 +9,9 @@ from skimage import data
 
 from inpaintbench.datasets import Photograph, ex4, make_crop
 from inpaintbench.datasets.images import Skipped
-from inpaintbench.datasets.tasks.crop import (
-    case_seed,
-    draw_case,
-    draw_cases,
-    draw_hole,
-    draw_picture,
-)
+from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture
+from inpaintbench.datasets.tasks.drawing import case_seed, draw_case, draw_cases
 
 ANY_DTYPE = st.sampled_from([np.uint8, np.uint16, np.int32, np.float32, np.float64, np.bool_])
 LENGTH = st.integers(41, 70)
@@ -108,31 +104,31 @@ def test_drawn_pictures_have_70_to_100_pixels_a_side(height, width, seed):
 
 def test_a_case_depends_on_suite_seed_image_id_and_index_alone():
     photograph = Photograph("a/b.jpg", "x", data.camera())
-    again = draw_case(Photograph("a/b.jpg", "elsewhere", data.camera()), 5, 3)
-    assert draw_case(photograph, 5, 3).sha256 == again.sha256
+    again = draw_case(crop, Photograph("a/b.jpg", "elsewhere", data.camera()), 5, 3)
+    assert draw_case(crop, photograph, 5, 3).sha256 == again.sha256
     others = [
-        draw_case(photograph, 6, 3),
-        draw_case(photograph, 5, 4),
-        draw_case(Photograph("a/c.jpg", "x", data.camera()), 5, 3),
+        draw_case(crop, photograph, 6, 3),
+        draw_case(crop, photograph, 5, 4),
+        draw_case(crop, Photograph("a/c.jpg", "x", data.camera()), 5, 3),
     ]
     assert len({again.sha256, *(case.sha256 for case in others)}) == 4
     assert case_seed(5, "a/b.jpg", 3) == 392353042468672362  # must never change
 
 
 def test_cases_of_a_collection_are_even_distinct_and_independent_of_their_number():
-    cases = draw_cases("skimage", 40, 1, Skipped())
+    cases = draw_cases(crop, "skimage", 40, 1, Skipped())
     assert (
         len(cases) == len({case.sha256 for case in cases}) == len({c.case_id for c in cases}) == 40
     )
     per_photograph = [[c.image_id for c in cases].count(i) for i in {c.image_id for c in cases}]
     assert len(per_photograph) == 17
     assert set(per_photograph) == {2, 3}
-    fewer = {case.case_id: case.sha256 for case in draw_cases("skimage", 20, 1, Skipped())}
+    fewer = {case.case_id: case.sha256 for case in draw_cases(crop, "skimage", 20, 1, Skipped())}
     assert fewer.items() <= {case.case_id: case.sha256 for case in cases}.items()
 
 
 def test_the_observation_hides_the_truth():
-    case = draw_cases("skimage", 1, 0, Skipped())[0]
+    case = draw_cases(crop, "skimage", 1, 0, Skipped())[0]
     assert not case.observation.image[case.mask].any()
     assert np.array_equal(case.observation.image[~case.mask], case.truth[~case.mask])
     assert case.truth[case.mask].any()

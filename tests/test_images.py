@@ -22,7 +22,8 @@ from inpaintbench.datasets.images import (
     read_photographs,
     resize,
 )
-from inpaintbench.datasets.tasks.crop import draw_cases
+from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks.drawing import draw_cases
 
 
 def read_all(where, skipped=None):
@@ -173,7 +174,7 @@ def test_unusable_files_are_named_and_the_rest_is_used(photographs):
 def test_cases_come_from_the_usable_files_alone(photographs):
     (photographs / "broken.jpg").write_bytes(b"nothing")
     skipped = Skipped()
-    cases = draw_cases(str(photographs), 10, 0, skipped)
+    cases = draw_cases(crop, str(photographs), 10, 0, skipped)
     assert len(cases) == 10
     assert {case.image_id for case in cases} == {p.image_id for p in read_all(photographs)}
     assert [name for name, _ in skipped.files] == ["broken.jpg"]
@@ -206,7 +207,7 @@ def test_an_archive_with_a_broken_directory_is_an_input_error(photographs, tmp_p
 def test_a_file_name_that_is_no_utf_8_is_read_all_the_same(tmp_path):
     with open(os.fsencode(tmp_path) + b"/caf\xe9.png", "wb") as file:
         file.write(encoded(data.camera(), ".png"))
-    (case,) = draw_cases(str(tmp_path), 1, 0, Skipped())
+    (case,) = draw_cases(crop, str(tmp_path), 1, 0, Skipped())
     assert case.image_id == "caf\\udce9.png"
 
 
@@ -221,7 +222,7 @@ def test_no_photograph_is_used_twice_while_another_is_unused(tmp_path):
     for number in range(24):
         content = b"broken" if number % 4 == 0 else encoded(data.camera(), ".png")
         (tmp_path / f"{number:02d}.png").write_bytes(content)
-    cases = draw_cases(str(tmp_path), 16, 0, Skipped())
+    cases = draw_cases(crop, str(tmp_path), 16, 0, Skipped())
     assert len({case.image_id for case in cases}) == 16
 
 
@@ -230,7 +231,7 @@ def test_no_usable_photograph_is_an_error(tmp_path, content):
     for name, data_ in content.items():
         (tmp_path / name).write_bytes(data_)
     with pytest.raises(InputError, match="no usable photographs"):
-        draw_cases(str(tmp_path), 5, 0, Skipped())
+        draw_cases(crop, str(tmp_path), 5, 0, Skipped())
 
 
 def test_neither_folder_nor_archive_is_an_error(tmp_path):

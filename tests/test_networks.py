@@ -316,9 +316,10 @@ def test_averaging_makes_the_network_blind_to_symmetries(turn):
 
 def test_the_network_beats_harmonic_on_photographs_it_never_saw():
     from inpaintbench.datasets.images import Skipped
-    from inpaintbench.datasets.tasks.crop import draw_cases
+    from inpaintbench.datasets.tasks import crop
+    from inpaintbench.datasets.tasks.drawing import draw_cases
 
-    cases = draw_cases("skimage", 51, 99, Skipped())
+    cases = draw_cases(crop, "skimage", 51, 99, Skipped())
     scores = {}
     for name in ("cnn", "harmonic"):
         restored = parse_method(name).restore_batch([case.observation for case in cases])

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import plugins
 import pytest
+from PIL import Image
+from skimage import data
 from test_run import carried_out, small
 
 from inpaintbench.benchmarks.parts import part_key
@@ -195,6 +197,16 @@ def test_what_changes_the_cases_is_refused(tmp_path):
     carried_out(tmp_path / "run", [parse_method("mean")], suite=small(8))
     with pytest.raises(InputError, match="other cases"):
         carried_out(tmp_path / "run", [parse_method("mean")], suite=small(9))
+
+
+def test_a_photograph_that_was_replaced_is_drawn_anew(tmp_path, photographs):
+    folder, suite = tmp_path / "run", small(16, images=str(photographs))
+    before, _ = carried_out(folder, [parse_method("mean")], suite=suite)
+    Image.fromarray(data.moon()).save(photographs / "grey.png")
+    after, _ = carried_out(folder, [parse_method("mean")], suite=suite)
+    fresh, _ = carried_out(tmp_path / "fresh", [parse_method("mean")], suite=suite)
+    pd.testing.assert_frame_equal(after.drop(columns="seconds"), fresh.drop(columns="seconds"))
+    assert (before["mse"] != after["mse"]).sum() == 4
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):

@@ -15,7 +15,8 @@ from skimage import data
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.images import Skipped
-from inpaintbench.datasets.tasks.crop import draw_cases
+from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks.drawing import draw_cases
 from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
 from inpaintbench.methods.gaussian import MARGIN, kriging_weights, mean_variogram
 from inpaintbench.methods.gaussian_mixture import GaussianMixture, autocorrelation
@@ -237,7 +238,7 @@ def test_what_is_shipped_has_a_complete_card(name):
 
 @pytest.mark.parametrize("name", FITTED)
 def test_fitted_methods_on_photographs_they_never_saw(name):
-    cases = draw_cases("skimage", 51, 98, Skipped())
+    cases = draw_cases(crop, "skimage", 51, 98, Skipped())
     scores = {}
     for method in ("harmonic", name):
         restored = parse_method(method).restore_batch([case.observation for case in cases])

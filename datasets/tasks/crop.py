@@ -5,22 +5,18 @@ side, and hiding a rectangle with odd sides of 5..21 pixels, at least 20 pixels 
 Axis 0 is the challenge's X, axis 1 its Y.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from inpaintbench.datasets.cases import Array, Case, Share
-from inpaintbench.datasets.images import (
-    Photograph,
-    Skipped,
-    none_usable,
-    photograph_files,
-    read_photographs,
-    resize,
-)
+from inpaintbench.datasets.cases import Array, Mask
+from inpaintbench.datasets.tasks.drawing import draw_window
+from inpaintbench.datasets.tasks.metrics import usual_metrics
 
 NAME = "crop"
+COLOUR = False
+LEVELS = 255
+METRICS = usual_metrics("challenge MSE", "grey levels")
 BORDER = 20  # known pixels between the rectangle and every border, at the least
 SIDES = (70, 100)  # shortest and longest side of a case, in pixels
 HOLE_SIDES = tuple(range(5, 22, 2))  # sides of the hidden rectangle, in pixels
@@ -135,101 +131,17 @@ def draw_picture(photograph: Array, rng: np.random.Generator) -> Array:
     height, width = (
         int(rng.integers(SIDES[0], min(SIDES[1], length) + 1)) for length in photograph.shape
     )
-    largest = min(photograph.shape[0] / height, photograph.shape[1] / width)
-    scale = largest if rng.random() < 0.5 else largest ** rng.random()
-    rows = min(photograph.shape[0], round(height * scale))
-    columns = min(photograph.shape[1], round(width * scale))
-    top = int(rng.integers(photograph.shape[0] - rows + 1))
-    left = int(rng.integers(photograph.shape[1] - columns + 1))
-    return resize(photograph[top : top + rows, left : left + columns], (height, width))
+    return draw_window(photograph, (height, width), rng)
 
 
-def case_seed(suite_seed: int, image_id: str, index: int) -> int:
-    """Seed of one case (63 bits): depends on (suite seed, image id, index) alone, anywhere."""
-    text = f"{suite_seed}/{index}/{image_id}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
-
-
-def case_id(image_id: str, index: int) -> str:
-    """Name the case number `index` of a photograph: unique in a suite, safe as a file name."""
-    digest = hashlib.sha256(image_id.encode()).hexdigest()[:6]
-    stem = "".join(c if c.isalnum() else "-" for c in image_id.rsplit(".", 1)[0])[-40:]
-    return f"{stem}-{digest}-{index:03d}"
-
-
-def draw_case(photograph: Photograph, suite_seed: int, index: int) -> Case:
-    """Draw the case number `index` of a photograph.
+def draw(pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask]:
+    """Draw a picture from a photograph, and the rectangle to hide.
 
     Raises
     ------
     ValueError
         If a side of the photograph is under 70 pixels.
     """
-    seed = case_seed(suite_seed, photograph.image_id, index)
-    rng = np.random.default_rng(seed)
-    picture = draw_picture(photograph.pixels, rng)
-    shape = (picture.shape[0], picture.shape[1])
-    _, crop, _ = make_crop(picture, *draw_hole(shape, rng))
-    return Case(
-        case_id=case_id(photograph.image_id, index),
-        task=NAME,
-        image_id=photograph.image_id,
-        source=photograph.source,
-        seed=seed,
-        truth=picture,
-        mask=crop.astype(bool),
-    )
-
-
-def plan_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Share]:
-    """Say how many cases to draw from each photograph: as evenly as their number allows.
-
-    Where there are more photographs than cases, a random part of them is used, one case of each;
-    otherwise several different cases of each. Photographs are read one at a time, to see whether
-    they can be used.
-
-    Parameters
-    ----------
-    where : what `photograph_files` takes
-    count : how many cases
-    suite_seed : decides, with image id and index, every pixel of every case
-    skipped : receives the files that could not be used
-
-    Raises
-    ------
-    InputError
-        If not one photograph can be used.
-    """
-    files = photograph_files(where)
-    drawn = dict.fromkeys((file.image_id for file in files), 0)
-    left = count
-    while left:
-        files.sort(key=lambda f: (drawn[f.image_id], case_seed(suite_seed, f.image_id, -1)))
-        share, extra = divmod(left, len(files))
-        wanted = {f.image_id: share + (place < extra) for place, f in enumerate(files)}
-        already = len(skipped)
-        unread = [f for f in files if wanted[f.image_id] and not drawn[f.image_id]]
-        for _ in read_photographs(unread, SIDES[0], skipped):
-            pass  # those that cannot be used are in `skipped` now
-        unusable = {name for name, _ in skipped.files[already:]}
-        files = [file for file in files if file.image_id not in unusable]
-        if not files:
-            raise none_usable(where, skipped)
-        for file in files:
-            drawn[file.image_id] += wanted[file.image_id]
-            left -= wanted[file.image_id]
-    shares = [Share(image_id, cases) for image_id, cases in drawn.items() if cases]
-    return sorted(shares, key=lambda share: case_id(share.image_id, 0))
-
-
-def draw_cases(where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
-    """Draw the cases that `plan_cases` plans, all at once.
-
-    Parameters and errors are those of `plan_cases`.
-    """
-    files = {file.image_id: file for file in photograph_files(where)}
-    cases: list[Case] = []
-    for image_id, count_of_it in plan_cases(where, count, suite_seed, skipped):
-        photograph = files[image_id].read(SIDES[0])
-        cases += [draw_case(photograph, suite_seed, index) for index in range(count_of_it)]
-    return cases
+    picture = draw_picture(pixels, rng)
+    _, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
+    return picture, crop.astype(bool)

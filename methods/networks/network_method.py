@@ -38,6 +38,8 @@ class NetworkMethod(WeightedMethod):
     """
 
     family = "network"
+    tasks = ("crop", "scratches")
+    limits = "it was trained on small holes in pictures that use all of 0..255"
     symmetries: bool = True
     device: str = "auto"
 

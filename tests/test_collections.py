@@ -1,0 +1,194 @@
+"""CIFAR-10's archive, and windows in counts from pickles and npz files."""
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.datasets import InputError, cifar
+from inpaintbench.datasets.images import Skipped, grey, photograph_files
+
+
+class OldPickler(pickle._Pickler):
+    """Writes text and bytes as Python 2 did: CIFAR-10's own pickles are of this kind."""
+
+    def save_old_text(self, value):
+        data = value if isinstance(value, bytes) else value.encode()
+        self.write(pickle.BINSTRING + len(data).to_bytes(4, "little") + data)
+
+    dispatch = {**pickle._Pickler.dispatch, str: save_old_text, bytes: save_old_text}  # noqa: RUF012
+
+
+def old_pickle(pixels):
+    """Pickle the layout of a CIFAR-10 batch, its array by the names of an old numpy."""
+
+    class Old:
+        def __reduce__(self):
+            kind = np.dtype(np.uint8)
+            state = (1, pixels.shape, kind, False, pixels.tobytes())
+            return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state
+
+    file = io.BytesIO()
+    content = {"data": Old(), "labels": [3] * len(pixels), "batch_label": "testing batch 1 of 1"}
+    OldPickler(file, 2).dump(content)
+    return file.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+
+
+def archived(path, content):
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("cifar-10-batches-py/test_batch")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (7, 3072)).astype(np.uint8)
+
+
+@pytest.fixture
+def archive(tmp_path, pixels, monkeypatch):
+    path = archived(tmp_path / "cifar-10-python.tar.gz", old_pickle(pixels))
+    monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_cifars_pictures_are_read_from_its_archive(archive, pixels):
+    files = photograph_files(str(archive))
+    assert [file.image_id for file in files] == [f"test/{number:05d}" for number in range(7)]
+    expected = pixels[2].reshape(3, 32, 32).transpose(1, 2, 0)  # red plane first
+    assert np.array_equal(files[2].read(32, colour=True).pixels, expected)
+    assert np.array_equal(files[2].read(32).pixels, grey(expected))
+    suite = Suite(name="s", task="scratches", images=str(archive), cases=9, seed=0, methods=["x"])
+    assert {case.image_id for case in suite.draw(Skipped())} == {f.image_id for f in files}
+
+
+def test_an_archive_with_a_wrong_hash_is_not_read(archive):
+    archive.write_bytes(archive.read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"wrong hash.*fetch it again"):
+        photograph_files(str(archive))
+
+
+@pytest.mark.parametrize("content", [b"", pickle.dumps([1], 2), pickle.dumps(os.system, 2)])
+def test_an_archive_that_holds_something_else_is_refused(tmp_path, monkeypatch, content):
+    path = archived(tmp_path / "a.tar.gz", content)
+    monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(InputError):
+        photograph_files(str(path))
+
+
+@pytest.fixture
+def server(archive):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = partial(Quiet, directory=archive.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_the_archive_is_fetched_once(server, archive, tmp_path):
+    url, cache = f"{server}/{archive.name}", tmp_path / "cache"
+    fetched = cifar.fetch(url, cifar.SHA256, cache)
+    assert fetched.read_bytes() == archive.read_bytes()
+    archive.unlink()
+    assert cifar.fetch(url, cifar.SHA256, cache) == fetched  # the server has nothing any more
+
+
+def test_what_has_the_wrong_hash_is_not_kept(server, archive, tmp_path):
+    with pytest.raises(InputError, match=r"cannot fetch cifar10.*--images"):
+        cifar.fetch(f"{server}/{archive.name}", "0" * 64, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_a_server_without_the_archive_is_an_input_error(server, tmp_path):
+    with pytest.raises(InputError, match="cannot fetch"):
+        cifar.fetch(f"{server}/missing.tar.gz", "0" * 64, tmp_path / "cache")
+
+
+def drawn(path, cases=5):
+    suite = Suite(
+        name="s", task="center-pixel", images=str(path), cases=cases, seed=0, methods=["x"]
+    )
+    return suite.draw(Skipped())
+
+
+@pytest.fixture
+def windows():
+    return np.random.default_rng(1).integers(487, 2737, (5, 31, 31))
+
+
+def hidden(windows):
+    """Code the centres as 0, as the published windows are."""
+    coded = windows.copy()
+    coded[:, 15, 15] = 0
+    return coded, windows[:, 15, 15].copy()
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int64, np.float64])
+@pytest.mark.parametrize("form", ["pickle", "channel", "list", "npz", "stack"])
+def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
+    x, y = hidden(windows.astype(kind))
+    path = tmp_path / ("data.npz" if form in ("npz", "stack") else "data.pkl")
+    if form == "stack":
+        np.savez(path, anything=windows.astype(kind))
+    elif form == "npz":
+        np.savez(path, x_data=x, y_data=y)
+    else:
+        layout = {"pickle": x, "channel": x[..., None], "list": list(x)}
+        path.write_bytes(pickle.dumps({"x_data": layout[form], "y_data": y}))
+    cases = drawn(path)
+    assert len({case.image_id for case in cases}) == 5
+    for case in cases:
+        number = int(case.image_id.rsplit("/")[-1])
+        assert case.truth.dtype == np.uint16
+        assert np.array_equal(case.truth, windows[number])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"y_data": None}, "has no y_data"),
+        ({"y_data": [1, 2]}, "one centre a window"),
+        ({"x_data": np.zeros((5, 31))}, "shape|centre"),
+        ({"x_data": np.full((5, 31, 31), 0.5)}, "no whole counts.*scaling"),
+        ({"x_data": np.full((5, 31, 31), -1)}, "outside 0..65535"),
+        ({"x_data": np.full((5, 31, 31), np.nan)}, "outside 0..65535"),
+        ({"x_data": np.zeros((5, 30, 30))}, "no centre pixel"),
+        ({"x_data": np.zeros((5, 31, 31), np.uint8)}, "must be in 16-bit counts"),
+        ({"x_data": np.zeros((5, 31, 31), complex)}, "not numbers"),
+        ({"x_data": [np.zeros((31, 31)), np.zeros((3, 3))]}, "x_data"),
+        ({"x_data": None}, "has no x_data"),
+        ({"x_data": os.system}, "refused"),
+    ],
+)
+def test_bad_windows_are_refused(tmp_path, windows, change, words):
+    x, y = hidden(windows)
+    content = {"x_data": x, "y_data": y} | change
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps({k: v for k, v in content.items() if v is not None}))
+    with pytest.raises(InputError, match=words):
+        drawn(path)
+
+
+def test_an_npz_with_pickles_inside_is_refused(tmp_path):
+    np.savez(tmp_path / "data.npz", x_data=np.array([os.system, 1], object))
+    with pytest.raises(InputError, match="cannot read"):
+        drawn(tmp_path / "data.npz")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(InputError, match="cannot read"):
+        drawn(tmp_path / "cut.npz")
