@@ -574,7 +574,7 @@ def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Ad
 
 def _print_run(console: "Console", finished: "Run", page: Path) -> None:
     """Print leaderboard, failures, verdict and the page's place."""
-    from inpaintbench.reports.page import MARK, ceilings_text, leaderboard_text, leak_notes
+    from inpaintbench.reports.texts import MARK, ceilings_text, leaderboard_text, leak_notes
 
     _print_table(console, leaderboard_text(finished))
     for note in leak_notes(finished):

@@ -18,8 +18,9 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import Run, load_run
 from inpaintbench.reports.comparison import compare
-from inpaintbench.reports.page import expectations, markdown_table, write_report
+from inpaintbench.reports.page import write_report
 from inpaintbench.reports.tables import last_run
+from inpaintbench.reports.texts import expectations, markdown_table
 
 
 def made_up(scores, photographs, path=None, timed=True):
