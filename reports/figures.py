@@ -13,7 +13,13 @@ from inpaintbench.reports.tables import Run
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
+TICKS = {  # of a logarithmic axis, by the decades that it shows at the most
+    0.8: (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8),
+    1.7: (1, 2, 3, 5),
+    2.5: (1, 3),
+    np.inf: (1,),
+}
+WINS = [[0, "#ee8866"], [0.5, "#f7f7f7"], [1, "#77aadd"]]  # light enough for black numbers
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
@@ -66,7 +72,7 @@ def quality_against_time(run: Run) -> "Figure":
     first = drawn[0] if drawn else "one at a time"
     figure.update_layout(
         xaxis={"type": "log", "dtick": 1, "title": {"text": titles[first]}},
-        yaxis={"type": "log", "tickvals": TICKS, "title": {"text": "challenge MSE"}},
+        yaxis=_log_axis(board[["mse", "high"]], board["low"]) | {"title": {"text": "challenge MSE"}},
     )
     figure.for_each_trace(lambda t: t.update(visible=drawn[figure.data.index(t)] == first))
     if len(set(drawn)) > 1:
@@ -212,7 +218,7 @@ def by_group(table: pd.DataFrame) -> "Figure":
             },
             hovertemplate="%{y}: MSE %{x:.1f}<extra>" + plotly_text(column) + "</extra>",
         )
-    figure.update_xaxes(type="log", tickvals=TICKS, title="challenge MSE")
+    figure.update_xaxes(**_log_axis(table), title="challenge MSE")
     return _rows(figure, names)
 
 
@@ -237,7 +243,7 @@ def distance_curves(run: Run, errors: pd.DataFrame) -> "Figure":
                 **_line(label, number),
             )
     figure.update_xaxes(title="pixels from the nearest known one", dtick=2)
-    figure.update_yaxes(type="log", tickvals=TICKS, title="mean squared error")
+    figure.update_yaxes(**_log_axis(errors["mse"]), title="mean squared error")
     return _finished(figure, 480)
 
 
@@ -274,7 +280,8 @@ def wins(run: Run) -> "Figure":
             texttemplate="%{text}" if len(table) <= 16 else None,
             customdata=np.tile(names, (len(names), 1)),
             hovertemplate="%{y} beats %{customdata} on %{z:.1%} of the cases<extra></extra>",
-            colorscale="RdBu",
+            colorscale=WINS,
+            textfont={"color": "#1c1c1c"},
             zmin=0,
             zmax=1,
             colorbar={"tickformat": ".0%", "thickness": 12},
@@ -314,7 +321,8 @@ def critical_difference(run: Run) -> "Figure":
     apart = statistics.told_apart(run.mse[table["method"].tolist()].to_numpy(), run.photographs)
     top = float(np.nanmax(table[["mean_rank", "high"]]))
     step = max(top * 0.025, 0.03)
-    for number, (first, last) in enumerate(cliques(apart), 1):
+    joined = cliques(apart)
+    for number, (first, last) in enumerate(joined, 1):
         figure.add_scatter(
             x=[top + number * step] * (last - first + 1),
             y=names[first : last + 1],
@@ -323,7 +331,11 @@ def critical_difference(run: Run) -> "Figure":
             hovertemplate=f"{names[first]} to {names[last]}: not told apart<extra></extra>",
             showlegend=False,
         )
-    figure.update_xaxes(title="mean rank over the cases, 1 the best")
+    low = float(np.nanmin(table[["mean_rank", "low"]]))
+    figure.update_xaxes(
+        title="mean rank over the cases, 1 the best",
+        range=[low - 2 * step, top + (len(joined) + 1) * step],
+    )
     return _rows(figure, names)
 
 
@@ -415,11 +427,8 @@ def calibration(run: Run) -> "Figure":
             hovertemplate="expected %{x:.1f}, had %{y:.1f}",
             **_line(str(label), number),
         )
-    axis = {"type": "log", "tickvals": TICKS}
-    figure.update_layout(
-        xaxis=axis | {"title": {"text": "MSE that the method expected"}},
-        yaxis=axis | {"title": {"text": "MSE that it had"}},
-    )
+    figure.update_xaxes(**_log_axis(table["expected"]), title="MSE that the method expected")
+    figure.update_yaxes(**_log_axis(table[["mse", "high"]]), title="MSE that it had")
     return _finished(figure, 480)
 
 
@@ -460,6 +469,25 @@ def history(table: pd.DataFrame, methods: Sequence[str]) -> "Figure":
     return _finished(figure, 480)
 
 
+def _log_axis(values: "pd.DataFrame | pd.Series[float]", lows: Any = ()) -> dict[str, Any]:
+    """Describe a logarithmic axis for values, with as many ticks as there is room for.
+
+    Parameters
+    ----------
+    lows : lower ends of intervals, which the axis shows as far as to a third of the least value
+    """
+    known = np.asarray(values, float).ravel()
+    known = known[known > 0]
+    if not len(known):
+        return {"type": "log"}
+    shown = np.clip(np.asarray(lows, float), known.min() / 3, None)
+    least = float(np.nanmin([known.min(), *shown]))
+    ends = np.log10([max(least, 0.1) / 1.15, max(known.max(), 0.1) * 1.15])
+    steps = next(steps for decades, steps in TICKS.items() if ends[1] - ends[0] <= decades)
+    ticks = [step * 10.0**e for e in range(-2, 10) for step in steps]
+    return {"type": "log", "tickvals": ticks, "range": ends.tolist()}
+
+
 def _menu(figure: "Figure", choices: dict[str, list[Any]]) -> None:
     """Let a reader choose what a figure shows; the page makes it an ordinary list to choose from.
 
@@ -491,7 +519,7 @@ def _finished(figure: "Figure", height: int) -> "Figure":
         template="plotly_white",
         height=height,
         margin={"l": 60, "r": 20, "t": 50 if figure.layout.updatemenus else 20, "b": 50},
-        legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
         hoverlabel={"namelength": -1},
     )
     return figure

@@ -169,7 +169,7 @@ def _render(
     own = environment.loader.get_source(environment, "report.js")[0]  # type: ignore[union-attr]
     board = run.leaderboard()
     methods = board["method"].tolist()
-    scripts = [get_plotlyjs().replace("\r", ""), own]
+    plotly = get_plotlyjs().replace("\r", "")
     cases = case_data(run, methods, kept)
     boards = views(run)
     drawn = _figures(run, past, kept)
@@ -177,8 +177,9 @@ def _render(
     shown = [case["case_id"] for case in cases["cases"]]
     tables = tables | {"scores": _scores(run, shown)}
     return environment.get_template("report.html.j2").render(
-        policy=policy(scripts),
-        scripts=scripts,
+        policy=policy([plotly, own]),
+        plotly=plotly,
+        script=own,
         data=as_json(about | cases),
         figures={name: as_json(figure.to_plotly_json()) for name, figure in drawn.items()},
         menus={name: _choices(figure) for name, figure in drawn.items()},

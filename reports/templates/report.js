@@ -186,7 +186,14 @@ function withLegend(figure, layout, width) {
   return names > 1 ? { ...layout, height: layout.height + 19 * lines } : layout;
 }
 
+/** Run plotly's script, which the page holds as plain text: it takes a second that opening must not. */
+function loadPlotly() {
+  if (window.Plotly) return;
+  document.head.append(make("script", { textContent: $("plotly").textContent }));
+}
+
 function draw(figure) {
+  loadPlotly();
   const box = figure.querySelector(".drawing");
   figure.spec ??= read(`json-${figure.dataset.name}`);
   const width = box.clientWidth;
@@ -239,7 +246,7 @@ function startFigures() {
       watcher.unobserve(entry.target);
       draw(entry.target);
     }
-  }, { rootMargin: "400px" });
+  }, { rootMargin: "150px" });
   for (const figure of figures) {
     watcher.observe(figure);
     makeMenu(figure);
@@ -293,6 +300,15 @@ function withBox(pictures, number) {
 function restored(pictures, method) {
   const place = pictures.have.indexOf(method);
   return place < 0 ? null : withBox(pictures, place + 1);
+}
+
+/** The part of a picture that shows the hole and a few pixels around it. */
+function near(picture, { at: [top, left], size: [height, width] }) {
+  const [row, column] = [Math.max(top - 5, 0), Math.max(left - 5, 0)];
+  const canvas = make("canvas", { width: picture.width, height: picture.height });
+  const context = canvas.getContext("2d");
+  context.putImageData(picture, 0, 0);
+  return context.getImageData(column, row, Math.min(left + width + 5, picture.width) - column, Math.min(top + height + 5, picture.height) - row);
 }
 
 /** Absolute error, in colours on the page's one scale. */
@@ -438,7 +454,9 @@ async function showCase(number) {
   for (const row of $("scores").tBodies[0].rows) {
     const picture = restored(pictures, Number(row.dataset.method));
     const canvas = make("canvas");
-    if (picture) { paint(canvas, picture, `restored by ${data.methods[row.dataset.method]}`); row.cells[1].replaceChildren(canvas); }
+    if (!picture) continue;
+    paint(canvas, near(picture, pictures), `restored by ${data.methods[row.dataset.method]}`);
+    row.cells[1].replaceChildren(canvas);
   }
   slide();
 }
