@@ -380,6 +380,7 @@ def growth(run: Run) -> "Figure":
         ("hidden_pixels", timings[timings["picture_pixels"] == picture]),
         ("picture_pixels", timings[timings["hidden_pixels"] == hole]),
     ]
+    told = [f"hidden pixels of {picture:.0f}", f"pixels, {hole:.0f} of them hidden"]
     labels = [label for label in run.leaderboard()["method"] if label in set(timings["label"])]
     for column, (size, part) in enumerate(panels, 1):
         for number, label in enumerate(labels):
@@ -388,14 +389,14 @@ def growth(run: Run) -> "Figure":
                 x=line[size],
                 y=line["seconds"] * 1000,
                 showlegend=column == 1,
-                hovertemplate="%{x} pixels: %{y:.2f} ms",
+                hovertemplate="%{x} " + told[column - 1] + ": %{y:.2f} ms",
                 row=1,
                 col=column,
                 **_line(label, number),
             )
     figure.update_xaxes(type="log", dtick=1)
-    figure.update_xaxes(title=f"hidden pixels of {picture:.0f}", col=1)
-    figure.update_xaxes(title=f"picture's pixels, {hole:.0f} hidden", col=2)
+    figure.update_xaxes(title="hidden pixels", col=1)
+    figure.update_xaxes(title="pixels of the picture", col=2)
     figure.update_yaxes(type="log", dtick=1)
     figure.update_yaxes(title="milliseconds per picture", col=1)
     return _finished(figure, 480)

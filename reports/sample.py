@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from inpaintbench.datasets.cases import bounding_box
-from inpaintbench.reports.picture import picture_path
+from inpaintbench.reports.picture import kept_ids, picture_path
 from inpaintbench.reports.tables import Run
 
 NEAR = 8  # pixels around a hole that count as its surroundings
@@ -52,7 +52,8 @@ def kept_cases(run: Run, labels: Sequence[str], most: int = 500) -> list[KeptCas
     Cases of which the observation or the mask is missing or damaged are left out, and so are
     missing restorations: a run may have been moved without its pictures.
     """
-    ids = [c for c in run.cases["case_id"] if picture_path(run.files, "pictures", "mask", c).exists()]
+    masks = kept_ids(run)
+    ids = [case_id for case_id in run.cases["case_id"] if case_id in masks]
     chosen = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).round().astype(int))
     read = (_kept_case(run, ids[place], labels) for place in chosen)
     return [case for case in read if case is not None]

@@ -174,6 +174,7 @@ function themed(layout, width, paper) {
   for (const key of Object.keys(layout)) {
     if (/^[xy]axis\d*$/.test(key)) result[key] = { ...layout[key], gridcolor: grid, linecolor: grid, zerolinecolor: grid };
   }
+  if (layout.updatemenus) result.margin = { ...layout.margin, t: 20 };
   result.width = width;
   return result;
 }
