@@ -52,10 +52,11 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     rows = rows.reindex(columns=["case_id", "label", "status", *SCORES])
     wide = rows.pivot(index="case_id", columns="label").reindex(ids)
     pictures = _pictures(kept, labels)
+    status = wide["status"].reindex(columns=list(labels)).fillna("missing")
     return {
         "cases": [case | {"size": areas[case["case_id"]]} for case in about],
         "scores": {name: _matrix(wide[name], labels) for name in SCORES},
-        "status": wide["status"].reindex(columns=list(labels)).fillna("missing").values.tolist(),
+        "status": status.to_numpy().tolist(),
         "pictures": pictures,
         "hover": _telling(run, ids, pictures),
         "palette": base64.b64encode(_palette()).decode(),

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +73,8 @@ def quality_against_time(run: Run) -> "Figure":
     first = drawn[0] if drawn else "one at a time"
     figure.update_layout(
         xaxis={"type": "log", "dtick": 1, "title": {"text": titles[first]}},
-        yaxis=_log_axis(board[["mse", "high"]], board["low"]) | {"title": {"text": "challenge MSE"}},
+        yaxis=_log_axis(board[["mse", "high"]], board["low"])
+        | {"title": {"text": "challenge MSE"}},
     )
     figure.for_each_trace(lambda t: t.update(visible=drawn[figure.data.index(t)] == first))
     if len(set(drawn)) > 1:
@@ -145,13 +147,19 @@ def heat_maps(run: Run) -> "Figure":
     """
     import plotly.graph_objects as go
 
-    heights, widths = (_classes(run.cases[f"hidden_{side}"]) for side in ("height", "width"))
+    heights, widths = (
+        pd.Series(_classes(run.cases[f"hidden_{side}"]), run.mse.index)
+        for side in ("height", "width")
+    )
     figure = go.Figure()
     labels = [m for m in run.leaderboard()["method"] if run.mse[m].notna().any()]
     if len(set(zip(heights, widths, strict=True))) < 2:
         labels = []
     counts = pd.crosstab(heights, widths)
-    tables = [run.mse[label].groupby([heights, widths]).mean().unstack() for label in labels]
+    tables = [
+        run.mse[label].groupby([heights, widths], observed=True).mean().unstack()
+        for label in labels
+    ]
     tables = [table.reindex(index=counts.index, columns=counts.columns) for table in tables]
     logs = [np.log10(table.clip(lower=0.1)) for table in tables]
     ends = [np.nanmin(logs), np.nanmax(logs)] if logs else [0, 1]
@@ -190,7 +198,7 @@ def _classes(sizes: pd.Series) -> pd.Categorical:
     if len(np.unique(values)) <= CELLS:
         return pd.Categorical(values)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, CELLS + 1)).round().astype(int))
-    names = [f"{low + 1}-{high}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{low + 1}-{high}" for low, high in pairwise(edges)]
     names[0] = f"{edges[0]}-{edges[1]}"
     return pd.Categorical(pd.cut(values, edges, labels=names, include_lowest=True))
 

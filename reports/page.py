@@ -157,9 +157,7 @@ def _figures(run: Run, past: pd.DataFrame, kept: list[KeptCase]) -> dict[str, "F
     return {name: figure for name, figure in made.items() if len(figure.data)}
 
 
-def _render(
-    run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]
-) -> str:
+def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 

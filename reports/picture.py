@@ -113,8 +113,8 @@ def _write_sheet(
 
     columns = [("pictures", "observed"), ("pictures", "truth")]
     columns += [("restorations", label) for label in methods]
-    left = LINE * 10 if titles else 0
-    size = (left + len(columns) * (TILE + GAP), HEADING + len(cases) * (TILE + LINE))
+    left = LINE * 6 if titles else 0
+    size = (left + len(columns) * (TILE + GAP), HEADING + len(cases) * (TILE + LINE + GAP))
     sheet = Image.new("RGB", size, "white")
     draw = Drawing.Draw(sheet)
     for column, (_, name) in enumerate(columns):
@@ -122,7 +122,7 @@ def _write_sheet(
         place = (left + column * (TILE + GAP), HEADING - 3)
         draw.text(place, "\n".join(lines[:3]), "black", _font(), "ld")
     for row, case_id in enumerate(cases):
-        top = HEADING + row * (TILE + LINE)
+        top = HEADING + row * (TILE + LINE + GAP)
         draw.text((0, top + TILE // 2), titles[row] if titles else "", "black", _font(), "lm")
         for column, (room, name) in enumerate(columns):
             place = (left + column * (TILE + GAP), top)
@@ -149,7 +149,7 @@ def _paste_tile(
     name: str,
     case_id: str,
 ) -> None:
-    """Paste what a run keeps of a case, with the MSE below a restoration; nothing if it has none."""
+    """Paste what a run keeps of a case, with the MSE below a restoration; nothing without one."""
     mse = float(run.mse[name][case_id]) if room == "restorations" else np.nan
     if room == "restorations" and np.isnan(mse):
         return
@@ -162,5 +162,5 @@ def _paste_tile(
     size = (round(shown.shape[1] * scale), round(shown.shape[0] * scale))
     sheet.paste(Image.fromarray(shown).resize(size, Image.Resampling.NEAREST), place)
     if not np.isnan(mse):
-        middle = (place[0] + TILE // 2, place[1] + TILE + 1)
+        middle = (place[0] + size[0] // 2, place[1] + size[1])
         draw.text(middle, f"{mse:.0f}", "black", _font(), "ma")

@@ -90,8 +90,8 @@ def error_by_distance(cases: Sequence[KeptCase]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `method`, `distance`, `pixels` (how many) and `mse` (of 0..255 grey levels). Without known pixels there is no
-        distance: such cases are left out.
+        Columns `method`, `distance`, `pixels` (how many) and `mse` (of 0..255 grey levels).
+        Without known pixels there is no distance: such cases are left out.
     """
     parts = []
     for case in cases:

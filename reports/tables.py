@@ -412,15 +412,33 @@ class Run:
         return text + "the two cannot be told apart on these photographs."
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, unfinished: bool = False) -> Run:
     """Load a finished run from its folder, or from a zip archive of it.
+
+    Parameters
+    ----------
+    unfinished : whether to take the folder of a run that is not finished too, as far as it is
 
     Raises
     ------
     InputError
-        If the path holds no finished run, or one of a later version.
+        If the path holds no such run, or one of a later version.
+
+    Examples
+    --------
+    A run of three made-up scores, written as a run's files are:
+
+    >>> from inpaintbench.reports.made_up import write_example
+    >>> run = load_run(write_example())
+    >>> run.leaderboard()[["rank", "method", "mse", "coverage"]]
+       rank method    mse  coverage
+    0     1    fsr   20.0       1.0
+    1     2  telea   35.0       1.0
+    2     3   mean  120.0       1.0
     """
     path = Path(path)
+    if unfinished and path.is_dir() and not (path / MARK).exists():
+        return _load_unfinished(path)
     made = unpacked(path) if path.is_file() and zipfile.is_zipfile(path) else None
     folder = Path(made.name) if made else path
     environment = _read_environment(path, folder / MARK)
@@ -431,6 +449,29 @@ def load_run(path: str | Path) -> Run:
         raise InputError(f"{path} holds no finished run: {error}") from error
     cases, scores, timings = tables
     return Run(path, cases, scores, timings, environment, made)
+
+
+def _load_unfinished(path: Path) -> Run:
+    """Load what there is of a run that was begun; cases not yet restored have no score."""
+    try:
+        start = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        about = {"suite": start["suite"], "packages": {"inpaintbench": start["version"]}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no run: {error}") from error
+    try:
+        cases, scores = (pd.read_parquet(path / f"{n}.parquet") for n in ("cases", "scores"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is a run that was begun, and has no score yet; give the command that began it "
+            "again, and it goes on"
+        ) from error
+    total = int(start["suite"]["cases"]) * len(start["methods"])
+    about["unfinished"] = (
+        f"{len(scores):,} of {total:,} restorations are done. It goes on where it is when the "
+        "command that began it is given again."
+    )
+    timings = pd.DataFrame(columns=["label", "kind", "seconds", "crops", "bytes"])
+    return Run(path, cases, scores.drop_duplicates(["label", "case_id"]), timings, about)
 
 
 def _read_environment(path: Path, file: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A run's tables as texts for reading: on the page, in Markdown and in the terminal."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -200,6 +202,23 @@ def expectations(calibration: pd.DataFrame) -> list[str]:
     return texts
 
 
+def summary(run: Run) -> dict[str, Any]:
+    """Sum a run up for other programs, in values fit for JSON: what is not known is None.
+
+    Keys: `run` (its path), `finished`, `verdict`, `submit` (the method to submit, None if nothing
+    was scored) and `leaderboard`, a dict for each method as `Run.leaderboard` has it.
+    """
+    board = run.leaderboard()
+    rows = board.astype(object).where(board.notna(), None).to_dict("records")
+    return {
+        "run": str(run.path),
+        "finished": run.environment.get("finished"),
+        "verdict": run.verdict(),
+        "submit": board["method"][0] if board["mse"].notna().any() else None,
+        "leaderboard": rows,
+    }
+
+
 def markdown(run: Run) -> str:
     """Write the run's tables as Markdown."""
     sections = [("Leaderboard", leaderboard_text(run)), ("MSE by hole area", hole_size_text(run))]
@@ -230,5 +249,3 @@ def title(run: Run) -> str:
     cases = "1 case" if len(run.cases) == 1 else f"{len(run.cases):,} cases"
     many = "1 photograph" if photographs == 1 else f"{photographs:,} photographs"
     return f"{name}: {cases} from {many}"
-
-

@@ -67,7 +67,7 @@ def _scores(
     mse = hard * (1 + number / 20) * rng.gamma(8, 1 / 8, len(cases))
     return pd.DataFrame(
         {
-            "method": label.split(":")[0],
+            "method": label.partition(":")[0],
             "label": label,
             "family": FAMILIES[number % len(FAMILIES)],
             "case_id": cases["case_id"],
@@ -141,7 +141,9 @@ def open_page(page: Path) -> str:
             )
             for changes in ({"sort": "psnr"}, {"size": "82-169"}, {"list": "disagreement"})
         )
-    return f"opened in {loaded:.0f} ms; sorted {sort:.0f}, filtered {choose:.0f}, list {turn:.0f} ms"
+    return (
+        f"opened in {loaded:.0f} ms; sorted {sort:.0f}, filtered {choose:.0f}, list {turn:.0f} ms"
+    )
 
 
 def main() -> None:
@@ -153,7 +155,9 @@ def main() -> None:
         start = time.process_time()
         page = write_report(load_run(folder))
         seconds, size = time.process_time() - start, page.stat().st_size / 1e6
-        print(f"{count} cases, {methods} methods: {size:.1f} MB in {seconds:.1f} s of the processor")
+        print(
+            f"{count} cases, {methods} methods: {size:.1f} MB in {seconds:.1f} s of the processor"
+        )
         print(open_page(page))
 
 
