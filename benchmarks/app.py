@@ -111,8 +111,8 @@ def run(
     if begun:
         notice = f"going on with {begun}, which was not finished"
         print(notice, file=sys.stderr if json else sys.stdout)
-    told = {} if quiet or json else {method.label: chosen.cases for method in made}
-    with _progress(console, told) as advance:
+    told: dict[str, int | None] = {method.label: chosen.cases for method in made}
+    with _progress(console, {} if quiet or json else told) as advance:
         run_suite(chosen, made, folder, jobs, timeout, advance, _warn, memory, cluster)
     finished = load_run(folder)
     _print_run(console, finished, write_report(finished), quiet, json)

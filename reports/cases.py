@@ -50,12 +50,16 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     about = table.reindex(columns=list(columns)).fillna("").reset_index().to_dict("records")
     rows = run.scores[run.scores["case_id"].isin(ids)]
     rows = rows.reindex(columns=["case_id", "label", "status", *SCORES])
-    wide = rows.pivot(index="case_id", columns="label").reindex(ids)
+
+    def wide(name: str) -> pd.DataFrame:
+        table = rows.pivot(index="case_id", columns="label", values=name)
+        return table.reindex(index=ids, columns=list(labels))
+
     pictures = _pictures(kept, labels)
-    status = wide["status"].reindex(columns=list(labels)).fillna("missing")
+    status = wide("status").fillna("missing")
     return {
-        "cases": [case | {"size": areas[case["case_id"]]} for case in about],
-        "scores": {name: _matrix(wide[name], labels) for name in SCORES},
+        "cases": [case | {"size": str(areas[case["case_id"]])} for case in about],
+        "scores": {name: _matrix(wide(name)) for name in SCORES},
         "status": status.to_numpy().tolist(),
         "pictures": pictures,
         "hover": _telling(run, ids, pictures),
@@ -64,8 +68,8 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     }
 
 
-def _matrix(table: pd.DataFrame, labels: Sequence[str]) -> list[list[Any]]:
-    values = table.reindex(columns=list(labels)).astype(float).to_numpy().tolist()
+def _matrix(table: pd.DataFrame) -> list[list[Any]]:
+    values = table.astype(float).to_numpy().tolist()
     return [[plain(value) for value in row] for row in values]
 
 
@@ -145,8 +149,10 @@ def failure_texts(run: Run) -> list[dict[str, Any]]:
     )
     table = table.reset_index().rename(columns={"label": "method"})
     table = table.sort_values("cases", ascending=False, kind="stable").head(TRACEBACKS)
-    rows: list[dict[str, Any]] = table.to_dict("records")
-    return [row | {"traceback": _traceback(run, row["traceback"])} for row in rows]
+    return [
+        {str(k): v for k, v in row.items()} | {"traceback": _traceback(run, row["traceback"])}
+        for row in table.to_dict("records")
+    ]
 
 
 def _traceback(run: Run, name: str) -> str:

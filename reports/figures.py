@@ -62,7 +62,7 @@ def quality_against_time(run: Run) -> "Figure":
     board = run.leaderboard()
     board["place"] = np.arange(len(board))
     kinds = {"one at a time": "ms", "in batches": "ms_batch"}
-    drawn = []
+    drawn: list[str] = []
     for kind, column in kinds.items():
         timed = board.dropna(subset=["mse", column])
         if timed.empty:
@@ -192,15 +192,15 @@ def _only(number: int, every: Sequence[object]) -> list[bool]:
     return [k == number for k in range(len(every))]
 
 
-def _classes(sizes: pd.Series) -> pd.Categorical:
-    """Put sizes in pixels into classes in ascending order: each its own, if they are few."""
+def _classes(sizes: pd.Series) -> Any:
+    """Put sizes in pixels into ordered classes, a `Categorical`: each its own, if they are few."""
     values = sizes.to_numpy()
     if len(np.unique(values)) <= CELLS:
         return pd.Categorical(values)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, CELLS + 1)).round().astype(int))
     names = [f"{low + 1}-{high}" for low, high in pairwise(edges)]
     names[0] = f"{edges[0]}-{edges[1]}"
-    return pd.Categorical(pd.cut(values, edges, labels=names, include_lowest=True))
+    return pd.cut(sizes, edges.tolist(), labels=names, include_lowest=True).array
 
 
 def by_group(table: pd.DataFrame) -> "Figure":

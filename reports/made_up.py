@@ -4,6 +4,7 @@ import atexit
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ def write_example() -> Path:
         for label, values in SCORES.items()
         for case_id, mse in zip(ids, values, strict=True)
     ]
-    same = {"status": "ok", "message": "", "psnr": 30.0, "altered_known": 0.0}
+    same: dict[str, Any] = {"status": "ok", "message": "", "psnr": 30.0, "altered_known": 0.0}
     pd.DataFrame(rows).assign(**same).to_parquet(path / "scores.parquet")
     timings = [
         {"label": n, "kind": "single", "seconds": ms / 1e3} for n, ms in MILLISECONDS.items()

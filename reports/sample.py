@@ -16,7 +16,7 @@ from inpaintbench.reports.tables import Run
 NEAR = 8  # pixels around a hole that count as its surroundings
 FIFTHS = ("calmest", "calm", "middling", "busy", "busiest")
 
-Pixels = NDArray[np.generic]
+Pixels = NDArray[np.integer]
 Box = tuple[slice, slice]
 
 
@@ -72,7 +72,7 @@ def _kept_case(run: Run, case_id: str, labels: Sequence[str]) -> KeptCase | None
     return KeptCase(case_id, observed, truth, hidden, box, inside)
 
 
-def _read(run: Run, room: str, what: str, case_id: str) -> "NDArray[np.integer] | None":
+def _read(run: Run, room: str, what: str, case_id: str) -> Pixels | None:
     """Read a picture; None where it is missing or damaged."""
     try:
         with Image.open(picture_path(run.files, room, what, case_id)) as picture:

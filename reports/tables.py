@@ -132,7 +132,7 @@ class Run:
         table.insert(0, "rank", np.arange(1, len(table) + 1))
         ranked = table.loc[table["coverage"] == 1, "method"].tolist()
         apart = statistics.told_apart(mse[ranked].to_numpy(), photographs)
-        groups = pd.Series(statistics.groups(apart), dtype=object)
+        groups = pd.Series(statistics.groups(apart), dtype=str)
         table["group"] = groups.reindex(table.index, fill_value="")
         return table
 

@@ -170,7 +170,7 @@ def cost_sentence(run: Run) -> str:
     if not np.isnan(first["ms_batch"]):
         text += f", {first['ms_batch']:.2f} ms in batches"
     like = board[board["group"].str.split("-").str[0] == "a"]
-    fast = like.loc[like["ms"].idxmin()]
+    fast = like.sort_values("ms").iloc[0] if len(like) else first
     if fast["method"] != first["method"]:
         text += (
             f". Of the {len(like)} methods that share its group {fast['method']} is the fastest: "
