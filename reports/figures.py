@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 TICKS = {  # of a logarithmic axis, by the decades that it shows at the most
-    0.8: (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8),
+    0.8: (1, 1.5, 2, 3, 5, 7),
     1.7: (1, 2, 3, 5),
     2.5: (1, 3),
     np.inf: (1,),

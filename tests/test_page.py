@@ -313,7 +313,7 @@ def test_figures_show_what_the_files_say(finished):
     for trace, label in zip(heat.data, board["method"], strict=True):
         cells = finished.mse[label].groupby([sizes["hidden_height"], sizes["hidden_width"]]).mean()
         for (height, width), mean in cells.items():
-            row, column = trace.y.tolist().index(str(height)), trace.x.tolist().index(str(width))
+            row, column = trace.y.index(str(height)), trace.x.index(str(width))
             assert trace.customdata[row][column][0] == pytest.approx(mean)
     wins = figures.wins(finished).data[0]
     assert np.allclose(wins.z.astype(float), finished.win_matrix(), equal_nan=True)
