@@ -64,7 +64,7 @@ def test_nothing_leaves_the_file_and_nothing_serious_is_wrong(finished, tab, no_
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(address_of(finished))
-    tab.evaluate("figures.forEach(draw)")
+    tab.evaluate("drawAll()")
     tab.wait_for_function("document.querySelectorAll('.main-svg').length >= 10")
     for group in tab.locator("details").all():
         group.locator("summary").click()
@@ -287,6 +287,20 @@ def test_pointing_at_a_method_shows_what_it_made(finished, tab):
     assert float(mse) == pytest.approx(finished.mse[label][case_id], abs=0.051)
 
 
+def test_what_is_printed_is_dark_on_white(finished, tab):
+    tab.emulate_media(color_scheme="dark")
+    tab.goto(address_of(finished))
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.wait_for_function("document.querySelectorAll('.main-svg').length >= 10")
+    ink = "document.querySelector('.drawing')._fullLayout.font.color"
+    assert tab.evaluate(ink) == "#1c1c1c"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(ink) == "#e8e8e8"
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.locator("nav").is_hidden()
+
+
 def test_menus_of_figures_are_lists_and_in_the_address(finished, tab):
     tab.goto(address_of(finished, "#hole=1"))
     tab.locator("figure[data-name=hole]").scroll_into_view_if_needed()
@@ -390,7 +404,7 @@ def hostile_run(hostile, hostile_names, tmp_path_factory):
 
 def test_hostile_names_and_messages_do_nothing(hostile_run, hostile_names, tab, no_serious_faults):
     tab.goto(address_of(hostile_run, "#list=failures"))
-    tab.evaluate("figures.forEach(draw)")
+    tab.evaluate("drawAll()")
     tab.wait_for_timeout(300)
     for group in tab.locator("details").all():
         group.locator("summary").click()
@@ -458,7 +472,7 @@ def test_an_odd_run_has_a_page_that_says_so(finished, tab, tmp_path, changes, wo
         shutil.rmtree(folder / "pictures" / "truth")
     write_report(load_run(folder))
     tab.goto((folder / "report" / "index.html").as_uri())
-    tab.evaluate("figures.forEach(draw)")
+    tab.evaluate("drawAll()")
     tab.wait_for_timeout(200)
     assert words in tab.inner_text("main")
     assert not re.search(r"\bnan\b", tab.inner_text("main"))

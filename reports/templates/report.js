@@ -166,7 +166,7 @@ function startLeaderboard() {
 const figures = [...document.querySelectorAll("figure.plot")];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** A figure's layout in the colours of the page, or on white for what is saved. */
+/** A figure's layout in the colours of the page, or on paper for what is printed or saved. */
 function themed(layout, width, paper) {
   const ink = paper ? "#1c1c1c" : css("--ink"), grid = paper ? "#e4e4e4" : css("--grid");
   const result = { ...layout, updatemenus: [], paper_bgcolor: paper ?? "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
@@ -193,12 +193,12 @@ function loadPlotly() {
   document.head.append(make("script", { textContent: $("plotly").textContent }));
 }
 
-function draw(figure) {
+function draw(figure, paper) {
   loadPlotly();
   const box = figure.querySelector(".drawing");
   figure.spec ??= read(`json-${figure.dataset.name}`);
   const width = box.clientWidth;
-  const layout = withLegend(figure, themed(figure.spec.layout, width), width);
+  const layout = withLegend(figure, themed(figure.spec.layout, width, paper), width);
   figure.drawn = Plotly.react(box, figure.spec.data, layout, { displayModeBar: false });
   if (!figure.heard) {
     figure.heard = true;
@@ -206,6 +206,10 @@ function draw(figure) {
     box.on("plotly_unhover", () => { $("tip").style.display = "none"; });
   }
   showMenu(figure);
+}
+
+function drawAll() {
+  for (const figure of figures) draw(figure);
 }
 
 function redraw() {
@@ -258,7 +262,8 @@ function startFigures() {
   dark.addEventListener("change", redraw);
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
-  addEventListener("beforeprint", () => figures.forEach(draw));
+  addEventListener("beforeprint", () => figures.forEach((figure) => draw(figure, "#ffffff")));
+  addEventListener("afterprint", redraw);
 }
 
 // ---- Pictures of cases ---------------------------------------------------------------------------
