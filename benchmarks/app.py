@@ -33,6 +33,10 @@ Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no sco
 Timeout = Annotated[
     float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the verdict and the page.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON: leaderboard, verdict, submission, page.")
+]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -76,6 +80,8 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="Only say what would be done again, and why.")
     ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Run methods on a suite's cases, print the leaderboard and write the report.
 
@@ -101,16 +107,17 @@ def run(
         _print_table(console, explain_run(chosen, made, folder))
         return
     if begun:
-        print(f"going on with {begun}, which was not finished")
+        notice = f"going on with {begun}, which was not finished"
+        print(notice, file=sys.stderr if json else sys.stdout)
+    told: dict[str, int | None] = {method.label: chosen.cases for method in made}
     try:
-        with _progress(console, {method.label: chosen.cases for method in made}) as advance:
+        with _progress(console, {} if quiet or json else told) as advance:
             run_suite(chosen, made, folder, jobs, timeout, advance, _warn, memory, cluster)
     except KeyboardInterrupt:
         print(f"interrupted; the same command goes on with {folder}", file=sys.stderr)
         raise typer.Exit(130) from None
     finished = load_run(folder)
-    page = write_report(finished)
-    _print_run(console, finished, page)
+    _print_run(console, finished, write_report(finished), quiet, json)
 
 
 @app.command()
@@ -121,17 +128,20 @@ def report(
         Path | None,
         typer.Option(help="A history to draw; default: what the run's folder keeps of one."),
     ] = None,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Write a run's report again from its files, and print its leaderboard.
 
-    The report of RUN.zip is written into the folder RUN-report beside it.
+    The report of RUN.zip is written into the folder RUN-report beside it. That of a run which is
+    not finished shows how far it is.
     """
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
-    finished = load_run(run)
-    page = write_report(finished, history)
-    _print_run(_console(), finished, page)
+    loaded = load_run(run, unfinished=True)
+    page = write_report(loaded, history)
+    _print_run(_console(), loaded, page, quiet, json)
     if open_:
         typer.launch(page.resolve().as_uri())
 
@@ -582,6 +592,8 @@ def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Ad
         tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
 
         def advance(label: str, count: int) -> None:
+            if label not in tasks:
+                return
             bars.advance(tasks[label], count)
             task = bars.tasks[tasks[label]]
             if not console.is_terminal and task.completed == task.total:
@@ -590,21 +602,31 @@ def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Ad
         yield advance
 
 
-def _print_run(console: "Console", finished: "Run", page: Path) -> None:
-    """Print leaderboard, failures, verdict and the page's place."""
-    from inpaintbench.reports.page import MARK, ceilings_text, leaderboard_text, leak_notes
+def _print_run(console: "Console", run: "Run", page: Path, quiet: bool, json: bool) -> None:
+    """Print leaderboard, failures, verdict and the page's place; less if `quiet`."""
+    from inpaintbench.reports.texts import MARK, ceilings_text, leaderboard_text, leak_notes
+    from inpaintbench.reports.texts import summary as summary_of
 
-    _print_table(console, leaderboard_text(finished))
-    for note in leak_notes(finished):
-        console.print(f"{MARK} {note}.", highlight=False, markup=False, soft_wrap=True)
-    _print_table(console, ceilings_text(finished))
-    own = finished.task_scores()
-    if len(own):
-        _print_table(console, own.set_index("method").map("{:.4g}".format).reset_index())
-    failures = finished.failures()
-    if len(failures):
-        _print_table(console, failures)
-    console.print(finished.verdict(), style="bold", highlight=False, markup=False)
+    if json:
+        from json import dumps
+
+        print(dumps(summary_of(run) | {"page": str(page)}, indent=2))
+        return
+    if not quiet:
+        _print_table(console, leaderboard_text(run))
+        for note in leak_notes(run):
+            console.print(f"{MARK} {_plain(note)}.", highlight=False, markup=False, soft_wrap=True)
+        _print_table(console, ceilings_text(run))
+        own = run.task_scores()
+        if len(own):
+            _print_table(console, own.set_index("method").map("{:.4g}".format).reset_index())
+        failures = run.failures()
+        if len(failures):
+            _print_table(console, failures)
+    if "unfinished" in run.environment:
+        _warn(f"this run is not finished: {run.environment['unfinished']}")
+    verdict = _plain(run.verdict())
+    console.print(verdict, style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.fingerprints import THRESHOLD, Fingerprints, distance, orientations
 from inpaintbench.datasets.images import Skipped, photograph_files, read_photographs, resize
-from inpaintbench.reports.page import markdown_table
+from inpaintbench.reports.texts import markdown_table
 
 COPIED = 20  # one photograph in so many is copied
 BITS = (0, 2, 4, 6, 8, 10, 12)

@@ -1,8 +1,6 @@
 """A long history: one parquet file with a row per run and method, to which runs are added."""
 
-import html
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -97,40 +95,3 @@ def comparable(history: pd.DataFrame, run: Run) -> pd.DataFrame:
     """The part of a history that was scored on the very cases of a run, with the run itself."""
     history = pd.concat([history, history_rows(run)], ignore_index=True)
     return _in_order(history[history["cases_sha256"] == run.environment["cases_sha256"]])
-
-
-def draw_history(history: pd.DataFrame, methods: list[str]) -> Any:
-    """Draw each method's challenge MSE from run to run, as a plotly figure.
-
-    Runs stand at equal distances, in the order in which they were finished: a month without one
-    takes no room. Intervals are told, not drawn: they are far wider than what changes on the same
-    photographs, and would hide it.
-    """
-    import plotly.graph_objects as go
-
-    runs = {finished: number for number, finished in enumerate(history["finished"].unique(), 1)}
-    figure = go.Figure()
-    for label in methods:
-        line = history[history["method"] == label]
-        ends = zip(line["low"], line["high"], strict=True)
-        about = line["finished"] + ", commit " + line["commit"].str[:9].replace("", "unknown")
-        figure.add_scatter(
-            x=line["finished"].map(runs),
-            y=line["mse"],
-            mode="lines+markers",
-            name=html.escape(label),
-            text=about.map(html.escape),
-            customdata=[f"{low:.1f} to {high:.1f}" for low, high in ends],
-            hovertemplate="%{text}: MSE %{y:.2f}, 95 % interval %{customdata}<extra>"
-            + html.escape(label)
-            + "</extra>",
-        )
-    ticks = {"tickvals": list(runs.values()), "ticktext": [day[:10] for day in runs]}
-    figure.update_layout(
-        xaxis={"title": "runs, by the day they were finished", **(ticks if len(runs) < 30 else {})},
-        yaxis={"type": "log", "title": "challenge MSE (lower is better)"},
-        template="plotly_white",
-        height=max(480, 90 + 20 * len(methods)),
-        margin={"l": 60, "r": 20, "t": 20},
-    )
-    return figure

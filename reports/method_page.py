@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from inpaintbench.datasets.files import safe_name, write_text
-from inpaintbench.reports.picture import hole_window, picture_path, read_picture
+from inpaintbench.reports.picture import hole_window, kept_ids, picture_path, read_picture
 from inpaintbench.reports.tables import HOLE_AREAS, Run
 from inpaintbench.reports.tiles import Tile, address, eight_bits, error_picture
 
@@ -141,10 +141,15 @@ def telling_cases(run: Run, label: str, rival: str) -> tuple[list[str], list[str
         error = error - np.sqrt(run.mse[rival])
     photographs = pd.Series(run.photographs, run.mse.index)
     order = error.dropna().sort_values(kind="stable").index
-    kept = [case_id for case_id in order if _is_kept(run, case_id, label, rival)]
-    good = _of_different_photographs(kept, photographs)
-    bad = _of_different_photographs([c for c in kept[::-1] if c not in good], photographs)
-    return good, bad
+    masks = kept_ids(run)
+    order = [case_id for case_id in order if case_id in masks]
+
+    def first_kept(cases: Iterable[str]) -> list[str]:
+        kept = (case_id for case_id in cases if _is_kept(run, case_id, label, rival))
+        return _of_different_photographs(kept, photographs)
+
+    good = first_kept(order)
+    return good, first_kept(case_id for case_id in reversed(order) if case_id not in good)
 
 
 def _is_kept(run: Run, case_id: str, label: str, rival: str) -> bool:
@@ -153,11 +158,14 @@ def _is_kept(run: Run, case_id: str, label: str, rival: str) -> bool:
     return all(picture_path(run.files, room, what, case_id).exists() for room, what in rooms)
 
 
-def _of_different_photographs(cases: Sequence[str], photographs: "pd.Series[str]") -> list[str]:
+def _of_different_photographs(cases: Iterable[str], photographs: "pd.Series[str]") -> list[str]:
+    """The first few cases, each of another photograph; no more are looked at than that takes."""
     chosen: dict[str, str] = {}
     for case_id in cases:
         chosen.setdefault(photographs[case_id], case_id)
-    return list(chosen.values())[:PICTURES]
+        if len(chosen) == PICTURES:
+            break
+    return list(chosen.values())
 
 
 def _shown(run: Run, case_id: str, label: str, rival: str) -> Shown:

@@ -1,43 +1,76 @@
-"""The report of a run: one HTML page that needs no network, with CSV and Markdown beside it."""
+"""The report of a run: one HTML page that needs no network, with tables and pictures beside it.
 
+Figures are plotly's, drawn by its script, which the page brings along whole (4.8 MB): so the page
+and a notebook show the very same objects, and each can be saved as PNG and SVG. Its smaller bundles
+are not in the Python package, and would have to be kept in step with it by hand.
+"""
+
+import base64
+import hashlib
 import html
-from collections.abc import Sequence
+import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from inpaintbench.datasets.files import write_text
-from inpaintbench.reports.history import HISTORY, comparable, draw_history, read_history
+from inpaintbench.reports import figures, texts
+from inpaintbench.reports.cases import case_data, failure_texts
+from inpaintbench.reports.downloads import Download, downloads
+from inpaintbench.reports.history import HISTORY, comparable, read_history
 from inpaintbench.reports.method_page import page_address, write_method_pages
-from inpaintbench.reports.picture import (
-    chosen_cases,
-    hole_window,
-    read_picture,
-    write_contact_sheet,
-    write_family_sheet,
-)
+from inpaintbench.reports.picture import write_contact_sheet, write_family_sheet
+from inpaintbench.reports.provenance import provenance, reproduction
+from inpaintbench.reports.sample import KeptCase, by_surroundings, error_by_distance, kept_cases
 from inpaintbench.reports.tables import Run
-from inpaintbench.reports.tiles import ERROR_RANGE, Tile, address, eight_bits, error_picture
+from inpaintbench.reports.views import views
 
-MARK = "*"  # of a method that may have been trained on photographs of the suite
-NAMED = 5  # photographs in a note
-GALLERY = 24  # cases shown, evenly from the easiest to the hardest
-TICKS = [f * 10**e for e in range(-1, 7) for f in (1, 1.5, 2, 3, 5, 7)]  # of a logarithmic axis
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-DASHES = ("solid", "dash", "dot", "dashdot")
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+COLUMNS = {  # of the leaderboard: what the script knows them by, and their headings
+    "rank": "#",
+    "method": "method",
+    "family": "family",
+    "mse": "challenge MSE",
+    "interval": "95 % interval",
+    "bar": "drawn",
+    "group": "group",
+    "median": "median",
+    "psnr": "PSNR dB",
+    "won": "won",
+    "ms": "ms a crop",
+    "ms_batch": "in batches",
+    "coverage": "coverage",
+}
+CASE_COLUMNS = {
+    "case": "case",
+    "photograph": "photograph",
+    "hole": "hole",
+    "content": "content",
+    "median": "median MSE",
+    "spread": "disagreement",
+    "best": "best method",
+    "a": "MSE of A",
+    "b": "MSE of B",
+}
 
 
 @dataclass(frozen=True)
-class GalleryCase:
-    """One case of the gallery: observed, truth, and what every method made of it."""
+class Table:
+    """A table of the page: `texts` are shown, `numbers` are behind them."""
 
-    case_id: str
-    description: str
-    tiles: list[Tile]
+    name: str
+    numbers: pd.DataFrame
+    texts: pd.DataFrame
+
+    def downloads(self) -> list[Download]:
+        """Give the table as files that the page holds."""
+        return downloads(self.name, self.numbers, self.texts)
 
 
 def write_report(run: Run, history: Path | None = None) -> Path:
@@ -61,152 +94,19 @@ def write_report(run: Run, history: Path | None = None) -> Path:
         If the folder cannot be written, or the history cannot be read.
     """
     folder = run.report_folder
-    several = run.mse.shape[1] > 1
-    tables = {
-        "leaderboard": run.leaderboard(),
-        "ceilings": run.ceilings(),
-        "by-hole-size": run.by_hole_size().reset_index(),
-        "by-content": run.by_content().reset_index(),
-        "calibration": run.calibration(),
-        "differences": run.differences() if several else pd.DataFrame(),
-        "needed": run.needed() if several else pd.DataFrame(),
-        "ranks": run.ranks(),
-        "win-matrix": run.win_matrix().reset_index(),
-        "history": _history(run, history),
-        "failures": run.failures(),
-        "cost": run.cost(),
-        "leaks": run.leaks(),
-    }
-    for name, table in tables.items():
+    kept = kept_cases(run, run.leaderboard()["method"].tolist())
+    past = _history(run, history)
+    tables = {table.name: table for table in _tables(run, kept)}
+    plain = {"calibration": run.calibration(), "history": past, "leaks": run.leaks()}
+    for name, table in ({t.name: t.numbers for t in tables.values()} | plain).items():
         write_text(table.to_csv(index=False), folder / f"{name}.csv")
-    write_text(markdown(run), folder / "leaderboard.md")
+    write_text(texts.markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
     write_family_sheet(run, folder / "families.png")
     write_method_pages(run, folder)
     page = folder / "index.html"
-    write_text(_render(run, tables), page)
+    write_text(_render(run, tables, past, kept), page)
     return page
-
-
-def leaderboard_text(run: Run) -> pd.DataFrame:
-    """Format the leaderboard for reading: every cell a short text, with units in the headings."""
-    board = run.leaderboard()
-    return pd.DataFrame(
-        {
-            "#": board["rank"].astype(str),
-            "method": board["method"] + np.where(_leaked(run, board["method"]), f" {MARK}", ""),
-            "family": board["family"],
-            "challenge MSE": board["mse"].map("{:.1f}".format),
-            "95 % interval": _interval_texts(board, ".1f"),
-            "group": board["group"].replace("", "-"),
-            "median": board["median"].map("{:.1f}".format),
-            "PSNR dB": board["psnr"].map("{:.2f}".format),
-            "won": board["won"].map("{:.0%}".format),
-            "ms a crop": board["ms"].map("{:.2f}".format),
-            "coverage": board["coverage"].map("{:.0%}".format),
-        }
-    ).replace(["nan", "nan to nan"], "-")
-
-
-def _interval_texts(table: pd.DataFrame, form: str) -> list[str]:
-    ends = zip(table["low"], table["high"], strict=True)
-    return [f"{low:{form}} to {high:{form}}" for low, high in ends]
-
-
-def _leaked(run: Run, labels: pd.Series) -> NDArray[np.bool_]:
-    """Whether each of the methods may have been trained on photographs of the suite."""
-    return labels.isin(run.leaks()["label"]).to_numpy(bool)
-
-
-def leak_notes(run: Run) -> list[str]:
-    """Say of each marked method what it may have been trained on, and what that changes."""
-    names = run.leaks().groupby("label")["image_id"].apply(list)
-    notes = []
-    for row in run.leak_effects().to_dict("records"):
-        shown = ", ".join(names[row["method"]][:NAMED])
-        shown += ", ..." if row["photographs"] > NAMED else ""
-        many = "photograph looks" if row["photographs"] == 1 else "photographs look"
-        note = f"{row['method']}: {row['photographs']} {many} like its training pictures ({shown})"
-        if np.isnan(row["mse_without"]):
-            notes.append(f"{note}, and nothing else can be scored")
-            continue
-        note += (
-            f"; without their {row['cases']} cases its challenge MSE is "
-            f"{row['mse_without']:.1f} instead of {row['mse']:.1f} ({row['change']:+.0%}"
-        )
-        if not np.isnan(row["others_change"]):
-            note += f", where that of methods without a mark changes by {row['others_change']:+.0%}"
-        notes.append(f"{note}), and its rank {row['rank_without']} instead of {row['rank']}")
-    return notes
-
-
-def cost_text(run: Run) -> pd.DataFrame:
-    """Format what the methods cost for reading; columns that say nothing are left out."""
-    cost = run.cost()
-    quartiles = zip(cost["ms_low"], cost["ms_high"], strict=True)
-    mebibytes = {
-        name: (cost[name] / 2**20).map("{:.0f}".format)
-        for name in ("memory", "memory_before", "gpu_memory")
-    }
-    table = pd.DataFrame(
-        {
-            "method": cost["method"],
-            "load s": cost["load"].map("{:.2f}".format),
-            "first ms": cost["first"].map("{:.1f}".format),
-            "ms a crop": cost["ms"].map("{:.2f}".format),
-            "quartiles": [f"{low:.2f} to {high:.2f}" for low, high in quartiles],
-            "crops a second": cost["crops_per_second"].map("{:,.0f}".format),
-            "in batches of": cost["batch"].map("{:.0f}".format),
-            "peak MiB": mebibytes["memory"],
-            "before it MiB": mebibytes["memory_before"],
-            "GPU MiB": mebibytes["gpu_memory"],
-            "fitted in min": (cost["fit"] / 60).map("{:.1f}".format),
-        }
-    ).replace(["nan", "nan to nan"], "-")
-    return table[[column for column in table if (table[column] != "-").any()]]
-
-
-def differences_text(run: Run) -> pd.DataFrame:
-    """Format the differences against the best, and what it would take to be sure, for reading."""
-    table, needed = run.differences(), run.needed()
-    return pd.DataFrame(
-        {
-            "method": table["method"],
-            "MSE above the best": table["difference"].map("{:+.1f}".format),
-            "95 % interval": _interval_texts(table, "+.1f"),
-            "beyond chance": table["distinguishable"].map({True: "yes", False: "no"}),
-            "Wilcoxon p": table["p"].map(_p_text),
-            "p by Holm": table["p_holm"].map(_p_text),
-            "photographs needed": needed["photographs"].map("{:.0f}".format),
-            "cases on them": needed["cases"].map("{:.0f}".format),
-            "or one case each of": needed["cases_apart"].map("{:.0f}".format),
-        }
-    ).replace(["nan", "nan to nan"], "-")
-
-
-def _p_text(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def ranks_text(run: Run) -> pd.DataFrame:
-    """Format the mean ranks for reading."""
-    table = run.ranks()
-    return pd.DataFrame(
-        {
-            "method": table["method"],
-            "mean rank": table["mean_rank"].map("{:.2f}".format),
-            "95 % interval": _interval_texts(table, ".2f"),
-        }
-    ).replace(["nan", "nan to nan"], "-")
-
-
-def wins_text(run: Run) -> pd.DataFrame:
-    """Format the win matrix for reading, in percent; the columns have the methods' numbers."""
-    table = run.win_matrix()
-    numbers = [str(number) for number in range(1, len(table) + 1)]
-    texts = (100 * table).map("{:.0f}".format).replace("nan", "-").set_axis(numbers, axis=1)
-    texts.insert(0, "#", numbers)
-    return texts.reset_index()
 
 
 def _history(run: Run, path: Path | None) -> pd.DataFrame:
@@ -217,285 +117,155 @@ def _history(run: Run, path: Path | None) -> pd.DataFrame:
     return comparable(read_history(path or kept), run)
 
 
-def hole_size_text(run: Run) -> pd.DataFrame:
-    """Format the MSE by hole size for reading."""
-    table = run.by_hole_size()
-    names = {column: f"{column} px" for column in table.columns}
-    return table.map("{:.1f}".format).rename(columns=names).reset_index()
-
-
-def content_text(run: Run) -> pd.DataFrame:
-    """Format the MSE by what the holes hide for reading."""
-    table = run.by_content()
-    count = run.cases["content"].value_counts()
-    names = {column: f"{column} ({count[column]} cases)" for column in table.columns}
-    return table.map("{:.1f}".format).rename(columns=names).reset_index()
-
-
-def ceilings_text(run: Run) -> pd.DataFrame:
-    """Format the ceilings for reading."""
-    table = run.ceilings()
-    return pd.DataFrame(
-        {
-            "ceiling": table["ceiling"],
-            "challenge MSE": table["mse"].map("{:.1f}".format),
-            "95 % interval": _interval_texts(table, ".1f"),
-        }
-    ).replace(["nan", "nan to nan"], "-")
-
-
-def markdown(run: Run) -> str:
-    """Write the run's tables as Markdown."""
-    sections = [("Leaderboard", leaderboard_text(run)), ("MSE by hole area", hole_size_text(run))]
-    sections += [("Cost", cost_text(run))] if len(run.timings) else []
-    sections += [("MSE by content", content_text(run)), ("Ceilings", ceilings_text(run))]
+def _tables(run: Run, kept: list[KeptCase]) -> list[Table]:
+    """The tables of the page that say something."""
+    around = by_surroundings(run, kept)
+    made = [
+        Table("leaderboard", run.leaderboard(), texts.leaderboard_text(run)),
+        Table("ceilings", run.ceilings(), texts.ceilings_text(run)),
+        Table("by-hole-size", run.by_hole_size().reset_index(), texts.hole_size_text(run)),
+        Table("by-content", run.by_content().reset_index(), texts.content_text(run)),
+        Table("by-surroundings", around.reset_index(), texts.means_text(around)),
+        Table("ranks", run.ranks(), texts.ranks_text(run)),
+        Table("win-matrix", run.win_matrix().reset_index(), texts.wins_text(run)),
+        Table("failures", run.failures(), run.failures().astype(str)),
+        Table("cost", run.cost(), texts.cost_text(run)),
+    ]
     if run.mse.shape[1] > 1:
-        sections.append(("Differences against the best", differences_text(run)))
-    sections.append(("Mean ranks", ranks_text(run)))
-    parts = [f"# {_title(run)}", run.verdict(), *(f"\\{MARK} {n}." for n in leak_notes(run))]
-    parts += [f"## {title}\n\n{markdown_table(table)}" for title, table in sections]
-    parts.append(f"Made by `{run.environment['command']}`, finished {run.environment['finished']}.")
-    return "\n\n".join(parts) + "\n"
+        made.append(Table("differences", run.differences(), texts.differences_text(run)))
+        made.append(Table("needed", run.needed(), texts.needed_text(run)))
+    else:
+        made += [Table(name, pd.DataFrame(), pd.DataFrame()) for name in ("differences", "needed")]
+    return made
 
 
-def markdown_table(table: pd.DataFrame) -> str:
-    """Write a table of texts as a Markdown table."""
-    rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |" for r in rows)
+def _figures(run: Run, past: pd.DataFrame, kept: list[KeptCase]) -> dict[str, "Figure"]:
+    """The figures of the page that show something."""
+    methods = run.leaderboard()["method"].tolist()
+    made = {
+        "quality": figures.quality_against_time(run),
+        "hole": figures.heat_maps(run),
+        "content": figures.by_group(run.by_content()),
+        "surroundings": figures.by_group(by_surroundings(run, kept)),
+        "distance": figures.distance_curves(run, error_by_distance(kept)),
+        "ranks": figures.critical_difference(run),
+        "wins": figures.wins(run),
+        "calibration": figures.calibration(run),
+        "growth": figures.growth(run),
+        "history": figures.history(past, methods),
+    }
+    return {name: figure for name, figure in made.items() if len(figure.data)}
 
 
-def _title(run: Run) -> str:
-    photographs = len(set(run.photographs))
-    name = run.environment["suite"]["name"]
-    return f"{name}: {len(run.cases)} cases from {photographs} photographs"
-
-
-def _render(run: Run, tables: dict[str, pd.DataFrame]) -> str:
+def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
 
     environment = Environment(
         loader=PackageLoader("inpaintbench.reports"), autoescape=True, undefined=StrictUndefined
     )
-    several = run.mse.shape[1] > 1
+    own = environment.loader.get_source(environment, "report.js")[0]  # type: ignore[union-attr]
+    board = run.leaderboard()
+    methods = board["method"].tolist()
+    plotly = get_plotlyjs().replace("\r", "")
+    cases = case_data(run, methods, kept)
+    boards = views(run)
+    drawn = _figures(run, past, kept)
+    about = {"methods": methods, "families": board["family"].tolist(), "views": boards}
+    shown = [case["case_id"] for case in cases["cases"]]
+    tables = tables | {"scores": _scores(run, shown)}
     return environment.get_template("report.html.j2").render(
-        title=_title(run),
+        policy=policy([plotly, own]),
+        plotly=plotly,
+        script=own,
+        data=as_json(about | cases),
+        figures={name: as_json(figure.to_plotly_json()) for name, figure in drawn.items()},
+        menus={name: _choices(figure) for name, figure in drawn.items()},
+        columns=COLUMNS,
+        case_columns=CASE_COLUMNS,
+        filters=boards["filters"],
+        methods=methods,
+        families=sorted(set(about["families"])),
+        hover=shown[cases["hover"]] if cases["hover"] >= 0 else "",
+        tables=tables,
+        run=run,
+        title=texts.title(run),
+        notices=notices(run, len(cases["pictures"])),
         verdict=run.verdict(),
-        winner=tables["leaderboard"]["method"][0],
-        leaderboard=leaderboard_text(run),
-        method_pages=[page_address(label) for label in tables["leaderboard"]["method"]],
-        hole_sizes=hole_size_text(run),
-        contents=content_text(run),
-        ceilings=ceilings_text(run),
-        differences=differences_text(run) if several else None,
-        ranks=ranks_text(run),
-        wins=wins_text(run) if several else None,
-        history=_history_figure(tables["history"], tables["leaderboard"]),
-        runs=tables["history"]["finished"].nunique() if len(tables["history"]) else 0,
-        failures=tables["failures"],
-        cost=cost_text(run),
-        leaks=[f"{MARK} {note}." for note in leak_notes(run)],
+        cost=texts.cost_sentence(run),
+        winner=board["method"][0] if board["mse"].notna().any() else "",
+        command="inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method "
+        + shlex.quote(board["method"][0]),
+        method_pages=[page_address(label) for label in methods],
+        frontier=figures.frontier(board, "ms")["method"].tolist(),
+        runs=past["finished"].nunique() if len(past) else 0,
+        leaks=[f"{texts.MARK} {note}." for note in texts.leak_notes(run)],
         altered={label: f"{levels:.0f}" for label, levels in run.altered_known().items()},
-        plot=_quality_against_time(tables["leaderboard"]),
-        growth=_growth(run),
-        calibration=_calibration(tables["calibration"]),
-        expectations=expectations(tables["calibration"]),
-        gallery=gallery(run),
-        error_range=ERROR_RANGE,
-        environment=run.environment,
+        expectations=texts.expectations(run.calibration()),
+        failures=failure_texts(run),
+        sample=len(kept),
+        shown=len(shown),
+        pictured=len(cases["pictures"]),
+        error_range=cases["error_range"],
+        provenance=provenance(run),
+        reproduction=reproduction(run),
     )
 
 
-def _quality_against_time(board: pd.DataFrame) -> str:
-    """Draw challenge MSE with its interval against milliseconds per crop, as a plotly figure."""
-    import plotly.graph_objects as go
+def _scores(run: Run, case_ids: list[str]) -> Table:
+    """Give the scores of the cases that the page shows, to go on with."""
+    columns = ["label", "case_id", "status", "mse", "mae", "psnr", "ssim", "edge_mse"]
+    rows = run.scores[run.scores["case_id"].isin(case_ids)].reindex(columns=columns)
+    return Table("scores", rows.reset_index(drop=True), pd.DataFrame())
 
-    board = board.dropna(subset=["mse", "ms"]).sort_values("ms", ignore_index=True)
-    first = board["mse"] < board["mse"].cummin().shift(
-        fill_value=np.inf
-    )  # no faster one is as good
-    frontier = board[first]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=frontier["ms"],
-        y=frontier["mse"],
-        mode="lines+text",
-        text=frontier["method"].map(_plotly_text),
-        textposition="bottom left",
-        line={"color": "#999999", "dash": "dot", "width": 1},
-        name="no faster method is as good",
-        hoverinfo="skip",
+
+def _choices(figure: "Figure") -> list[str]:
+    """What a figure's menu offers, as plain texts."""
+    return [html.unescape(b.label) for menu in figure.layout.updatemenus for b in menu.buttons]
+
+
+def as_json(content: Any) -> str:
+    """Write a value as JSON that may stand in a page's script element, whatever texts it holds."""
+    from plotly.utils import PlotlyJSONEncoder
+
+    text = json.dumps(content, cls=PlotlyJSONEncoder, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def policy(scripts: list[str]) -> str:
+    """Allow a page its own scripts, known by their hashes, and nothing from elsewhere.
+
+    Styles are free: plotly sets them on what it draws.
+    """
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    for family, part in board.groupby("family"):
-        figure.add_scatter(
-            x=part["ms"],
-            y=part["mse"],
-            error_y={
-                "array": (part["high"] - part["mse"]).fillna(0),
-                "arrayminus": (part["mse"] - part["low"]).fillna(0),
-                "thickness": 1,
-            },
-            mode="markers",
-            text=part["method"].map(_plotly_text),
-            marker={"size": 11},
-            name=_plotly_text(family),
-            hovertemplate="%{text}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
+
+
+def notices(run: Run, pictured: int) -> list[str]:
+    """Say what a reader must know before believing the numbers; empty for an ordinary run."""
+    found = []
+    unfinished = run.environment.get("unfinished")
+    if unfinished:
+        found.append(f"This run is not finished: {unfinished}")
+    if run.truth_unknown:
+        found.append("The truth of these cases is not known: nothing can be scored.")
+    elif run.mse.isna().all(axis=None):
+        found.append("Not one case has a score: see the failures below.")
+    if run.mse.shape[1] == 1:
+        found.append("One method alone was run: there is nothing to compare it with.")
+    if len(run.cases) == 1:
+        found.append("One case alone was run: it says nothing of others.")
+    elif len(set(run.photographs)) == 1:
+        found.append("All cases are of one photograph: they say nothing of others.")
+    if not pictured:
+        found.append("The run has no pictures of its cases, so that none can be shown.")
+    elif pictured < len(run.cases):
+        found.append(
+            f"Pictures are of a sample: {pictured:,} of {len(run.cases):,} cases, evenly over the "
+            "suite. Tables and statistics are of all cases, unless they say otherwise."
         )
-    figure.update_layout(
-        xaxis={
-            "type": "log",
-            "dtick": 1,
-            "title": "milliseconds per crop, one at a time, one thread",
-        },
-        yaxis={"type": "log", "tickvals": TICKS, "title": "challenge MSE (lower is better)"},
-        template="plotly_white",
-        height=480,
-        margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.08},
-    )
-    if len(board):  # room for the names on the left
-        low, high = np.log10([board["ms"].min(), board["ms"].max()])
-        span = max(high - low, 1)
-        figure.update_xaxes(range=[low - 0.25 * span, high + 0.05 * span])
-    return _figure_html(figure, first=True)
-
-
-def _history_figure(history: pd.DataFrame, board: pd.DataFrame) -> str:
-    """Draw the history of a run's methods; "" if there is none."""
-    if history.empty:
-        return ""
-    return _figure_html(draw_history(history, board["method"].tolist()))
-
-
-def _plotly_text(text: object) -> str:
-    """Keep plotly from reading a text as markup or, between dollar signs, as a formula."""
-    return html.escape(str(text)).replace("$", "&#36;")
-
-
-def _figure_html(figure: Any, first: bool = False) -> str:
-    """Write a plotly figure as HTML; the page's first one brings plotly's script along."""
-    config = {"responsive": True, "displayModeBar": False}
-    return str(figure.to_html(full_html=False, include_plotlyjs=first, config=config))
-
-
-def _growth(run: Run) -> str:
-    """Draw how each method's time grows with the hole and with the picture; "" if not timed."""
-    from plotly.subplots import make_subplots
-
-    timings = run.timings[run.timings["kind"] == "growth"]
-    if timings.empty:
-        return ""
-    common_hole = timings.groupby("hidden_pixels")["picture_pixels"].nunique().idxmax()
-    common_picture = timings.groupby("picture_pixels")["hidden_pixels"].nunique().idxmax()
-    panels = [
-        ("hidden_pixels", timings[timings["picture_pixels"] == common_picture]),
-        ("picture_pixels", timings[timings["hidden_pixels"] == common_hole]),
-    ]
-    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.03)
-    labels = [label for label in run.leaderboard()["method"] if label in set(timings["label"])]
-    for column, (size, part) in enumerate(panels, 1):
-        for number, label in enumerate(labels):
-            line = part[part["label"] == label].sort_values(size)
-            figure.add_scatter(
-                x=line[size],
-                y=line["seconds"] * 1000,
-                name=_plotly_text(label),
-                legendgroup=label,
-                showlegend=column == 1,
-                mode="lines+markers",
-                line={
-                    "color": COLOURS[number % len(COLOURS)],
-                    "dash": DASHES[number // len(COLOURS) % len(DASHES)],
-                },
-                row=1,
-                col=column,
-            )
-    figure.update_xaxes(type="log", title=f"hidden pixels, in {common_picture:.0f} pixels", col=1)
-    figure.update_xaxes(type="log", title=f"pixels of the picture, {common_hole:.0f} hidden", col=2)
-    figure.update_yaxes(type="log", dtick=1)
-    figure.update_yaxes(title="milliseconds per picture, one thread", col=1)
-    figure.update_layout(
-        template="plotly_white",
-        height=max(480, 90 + 26 * len(labels)),
-        margin={"l": 60, "r": 20, "t": 20},
-    )
-    return _figure_html(figure)
-
-
-def expectations(calibration: pd.DataFrame) -> list[str]:
-    """Say for each method what it expected over all cases, and what it made of them."""
-    texts = []
-    for label, groups in calibration.groupby("method", sort=False):
-        expected, mse = (
-            np.average(groups[column], weights=groups["cases"]) for column in ("expected", "mse")
-        )
-        texts.append(f"{label} expected a challenge MSE of {expected:.1f} and had {mse:.1f}")
-    return texts
-
-
-def _calibration(table: pd.DataFrame) -> str:
-    """Draw the errors that methods made against those that they expected; "" if none could."""
-    import plotly.graph_objects as go
-
-    if table.empty:
-        return ""
-    figure = go.Figure()
-    least = max(table[["expected", "mse"]].to_numpy().min(), 0.1)
-    ends = [least / 1.5, table[["expected", "mse"]].to_numpy().max() * 1.5]
-    figure.add_scatter(
-        x=ends,
-        y=ends,
-        mode="lines",
-        line={"color": "#999999", "dash": "dot", "width": 1},
-        name="as expected",
-        hoverinfo="skip",
-    )
-    for label, groups in table.groupby("method", sort=False):
-        figure.add_scatter(
-            x=groups["expected"],
-            y=groups["mse"],
-            error_y={
-                "array": (groups["high"] - groups["mse"]).fillna(0),
-                "arrayminus": (groups["mse"] - groups["low"]).fillna(0),
-                "thickness": 1,
-            },
-            mode="lines+markers",
-            name=_plotly_text(label),
-            hovertemplate="expected %{x:.1f}, had %{y:.1f}<extra></extra>",
-        )
-    axis = {"type": "log", "tickvals": TICKS}
-    figure.update_layout(
-        xaxis=axis | {"title": "MSE that the method expected"},
-        yaxis=axis | {"title": "MSE that it had"},
-        template="plotly_white",
-        height=480,
-        margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.08},
-    )
-    return _figure_html(figure)
-
-
-def gallery(run: Run) -> list[GalleryCase]:
-    """Show cases evenly from the easiest to the hardest."""
-    methods = list(run.leaderboard()["method"])
-    return [_gallery_case(run, case_id, methods) for case_id in chosen_cases(run, GALLERY)]
-
-
-def _gallery_case(run: Run, case_id: str, methods: Sequence[str]) -> GalleryCase:
-    case = run.cases.set_index("case_id").loc[case_id]
-    window = hole_window(run, case_id)
-    truth = read_picture(run, "pictures", "truth", case_id)[window]
-    observed = read_picture(run, "pictures", "observed", case_id)
-    tiles = [
-        Tile("observed", "the hole is black", address(eight_bits(observed))),
-        Tile("truth", "", address(eight_bits(truth))),
-    ]
-    for label in methods:
-        mse = float(run.mse[label][case_id])
-        if np.isnan(mse):
-            tiles.append(Tile(label, "failed", ""))
-            continue
-        restored = read_picture(run, "restorations", label, case_id)[window]
-        error = address(error_picture(restored, truth))
-        tiles.append(Tile(label, f"MSE {mse:.1f}", address(eight_bits(restored)), error))
-    description = "{image_id}, hole {hidden_height}x{hidden_width} pixels".format(**case)
-    return GalleryCase(case_id, description, tiles)
+    return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.reports import statistics
@@ -112,56 +113,77 @@ class Run:
         return sources.to_numpy(dtype=str)
 
     @cached_property
+    def psnr(self) -> pd.DataFrame:
+        """PSNR in dB, arranged as `mse` is."""
+        return self.scores.pivot(index="case_id", columns="label", values="psnr").reindex(
+            self.cases["case_id"]
+        )
+
+    @cached_property
     def _leaderboard(self) -> pd.DataFrame:
         """The leaderboard, computed once: half of a report asks for it."""
-        low, high = intervals(self.mse.to_numpy(), self.photographs)
-        best = self.mse.eq(self.mse.min(axis=1), axis=0)
-        won = best.div(best.sum(axis=1).where(lambda n: n > 0), axis=0).sum() / len(self.mse)
-        by_label = self.scores.groupby("label")
-        single = self.timings[self.timings["kind"] == "single"].groupby("label")["seconds"]
+        return self.leaderboard_of(np.ones(len(self.cases), bool))
+
+    def leaderboard_of(self, chosen: NDArray[np.bool_]) -> pd.DataFrame:
+        """Rank the methods by a part of the cases alone: the columns of `leaderboard`.
+
+        Parameters
+        ----------
+        chosen : (cases,) array
+            Which of them; at least one. What a crop costs is what it is on all of them.
+        """
+        mse, photographs = self.mse[chosen], self.photographs[chosen]
+        low, high = intervals(mse.to_numpy(), photographs)
+        best = mse.eq(mse.min(axis=1), axis=0)
+        won = best.div(best.sum(axis=1).where(lambda n: n > 0), axis=0).sum() / len(mse)
+        timings = self.timings.groupby(["kind", "label"])["seconds"].median()
+        single = timings.get("single", pd.Series(dtype=float))
+        batch = timings.get("batch", pd.Series(dtype=float))
         table = pd.DataFrame(
             {
-                "family": by_label["family"].first(),
-                "mse": self.mse.mean(),
-                "low": pd.Series(low, self.mse.columns),
-                "high": pd.Series(high, self.mse.columns),
-                "median": self.mse.median(),
-                "psnr": by_label["psnr"].mean(),
+                "family": self.scores.groupby("label")["family"].first(),
+                "mse": mse.mean(),
+                "low": pd.Series(low, mse.columns),
+                "high": pd.Series(high, mse.columns),
+                "median": mse.median(),
+                "psnr": self.psnr[chosen].mean(),
                 "won": won,
-                "ms": single.median() * 1000,
-                "coverage": self.mse.notna().mean(),
+                "ms": single.reindex(mse.columns) * 1000,
+                "ms_batch": batch.reindex(mse.columns) * 1000,
+                "coverage": mse.notna().mean(),
             }
         )
         table["incomplete"] = table["coverage"] < 1
         table = table.sort_values(["incomplete", "mse"]).drop(columns="incomplete")
         table = table.rename_axis("method").reset_index()
         table.insert(0, "rank", np.arange(1, len(table) + 1))
-        table["group"] = self._groups(table.loc[table["coverage"] == 1, "method"].tolist())
+        ranked = table.loc[table["coverage"] == 1, "method"].tolist()
+        apart = statistics.told_apart(mse[ranked].to_numpy(), photographs)
+        groups = pd.Series(statistics.groups(apart), dtype=str)
+        table["group"] = groups.reindex(table.index, fill_value="")
         return table
-
-    def _groups(self, ranked: list[str]) -> pd.Series:
-        """Group the methods that restored every case, best first; "" for all others."""
-        apart = statistics.told_apart(self.mse[ranked].to_numpy(), self.photographs)
-        count = self.mse.shape[1]
-        return pd.Series(statistics.groups(apart)).reindex(range(count), fill_value="")
 
     def leaderboard(self) -> pd.DataFrame:
         """Rank the methods by challenge MSE; those that did not restore every case come last.
 
         Columns: `rank`, `method`, `family`, `mse` with its 95 % interval `low`, `high` over
         resampled photographs, `median` MSE, `psnr` (dB, mean over cases), `won` (share of cases
-        with the lowest MSE, ties shared), `ms` (milliseconds per crop, one at a time, median),
-        `coverage` (share of cases restored) and `group`: methods that share a letter cannot be told
-        apart, see `statistics.groups`.
+        with the lowest MSE, ties shared), `ms` and `ms_batch` (milliseconds per crop, one at a time
+        and in batches, medians), `coverage` (share of cases restored) and `group`: methods that
+        share a letter cannot be told apart, see `statistics.groups`.
         """
         return self._leaderboard.copy()
 
-    def by_hole_size(self) -> pd.DataFrame:
-        """Mean MSE of each method (rows, best first) by the hole's area in pixels (columns)."""
+    @cached_property
+    def hole_areas(self) -> NDArray[Any]:
+        """For each row of `mse` the key of `HOLE_AREAS` that its hole belongs to."""
         area = self.cases["hidden_height"] * self.cases["hidden_width"]
         edges = [0, *HOLE_AREAS.values()]
-        size = pd.cut(area, edges, labels=list(HOLE_AREAS)).to_numpy()
-        table = self.mse.groupby(size).mean().T
+        return np.asarray(pd.cut(area, edges, labels=list(HOLE_AREAS)).astype(object))
+
+    def by_hole_size(self) -> pd.DataFrame:
+        """Mean MSE of each method (rows, best first) by the hole's area in pixels (columns)."""
+        table = self.mse.groupby(self.hole_areas).mean().T
         order = [name for name in HOLE_AREAS if name in table.columns]
         return table.loc[self.leaderboard()["method"], order].rename_axis("method")
 
@@ -183,7 +205,7 @@ class Run:
         return pd.DataFrame(
             {
                 "ceiling": ["oracle", "constant-oracle"],
-                "mse": np.nanmean(values, axis=0),
+                "mse": pd.DataFrame(values).mean().to_numpy(),  # NaN without a score
                 "low": low,
                 "high": high,
             }
@@ -371,6 +393,11 @@ class Run:
         columns = ["method", "photographs", "cases", "mse", "rank", "mse_without", "rank_without"]
         return pd.DataFrame(rows, columns=[*columns, "change", "others_change"])
 
+    @property
+    def truth_unknown(self) -> bool:
+        """Whether cases were restored, and not one could be scored."""
+        return bool(self.mse.isna().all(axis=None) and (self.scores["status"] == "ok").any())
+
     def failures(self) -> pd.DataFrame:
         """Count the cases without a score by method, status and message."""
         failed = self.scores[self.scores["status"] != "ok"]
@@ -389,6 +416,8 @@ class Run:
         """Say in a sentence or two which method to submit, and how sure that is."""
         board = self.leaderboard()
         first = board.iloc[0]
+        if self.truth_unknown:
+            return "The truth is not known: no method can be scored."
         if np.isnan(first["mse"]):
             return "No method restored a single case."
         text = f"{first['method']} wins with {_a(self.metric)} of {first['mse']:.1f}"
@@ -415,15 +444,33 @@ def _a(words: str) -> str:
     return f"an {words}" if words.startswith(("MSE", "RMSE")) else f"a {words}"
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, unfinished: bool = False) -> Run:
     """Load a finished run from its folder, or from a zip archive of it.
+
+    Parameters
+    ----------
+    unfinished : whether to take the folder of a run that is not finished too, as far as it is
 
     Raises
     ------
     InputError
-        If the path holds no finished run, or one of a later version.
+        If the path holds no such run, or one of a later version.
+
+    Examples
+    --------
+    A run of three made-up scores, written as a run's files are:
+
+    >>> from inpaintbench.reports.made_up import write_example
+    >>> run = load_run(write_example())
+    >>> run.leaderboard()[["rank", "method", "mse", "coverage"]]
+       rank method    mse  coverage
+    0     1    fsr   20.0       1.0
+    1     2  telea   35.0       1.0
+    2     3   mean  120.0       1.0
     """
     path = Path(path)
+    if unfinished and path.is_dir() and not (path / MARK).exists():
+        return _load_unfinished(path)
     made = unpacked(path) if path.is_file() and zipfile.is_zipfile(path) else None
     folder = Path(made.name) if made else path
     environment = _read_environment(path, folder / MARK)
@@ -434,6 +481,29 @@ def load_run(path: str | Path) -> Run:
         raise InputError(f"{path} holds no finished run: {error}") from error
     cases, scores, timings = tables
     return Run(path, cases, scores, timings, environment, made)
+
+
+def _load_unfinished(path: Path) -> Run:
+    """Load what there is of a run that was begun; cases not yet restored have no score."""
+    try:
+        start = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        about = {"suite": start["suite"], "packages": {"inpaintbench": start["version"]}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no run: {error}") from error
+    try:
+        cases, scores = (pd.read_parquet(path / f"{n}.parquet") for n in ("cases", "scores"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is a run that was begun, and has no score yet; give the command that began it "
+            "again, and it goes on"
+        ) from error
+    total = int(start["suite"]["cases"]) * len(start["methods"])
+    about["unfinished"] = (
+        f"{len(scores):,} of {total:,} restorations are done. It goes on where it is when the "
+        "command that began it is given again."
+    )
+    timings = pd.DataFrame(columns=["label", "kind", "seconds", "crops", "bytes"])
+    return Run(path, cases, scores.drop_duplicates(["label", "case_id"]), timings, about)
 
 
 def _read_environment(path: Path, file: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -326,8 +327,21 @@ def test_help_loads_nothing_heavy(tmp_path):
     assert "submit" in answer.stdout
 
 
-@pytest.mark.parametrize("module", ["datasets.tasks.crop", "methods.method", "methods.registry"])
+DOCUMENTED = ["datasets.tasks.crop", "methods.method", "methods.registry"]
+DOCUMENTED += [f"reports.{name}" for name in ("downloads", "figures", "statistics", "tables")]
+
+
+@pytest.mark.parametrize("module", DOCUMENTED)
 def test_the_examples_in_docstrings_hold(module):
     result = doctest.testmod(importlib.import_module(f"inpaintbench.{module}"))
     assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_the_notebooks_examples_hold():
+    page = Path(__file__).parents[1] / "docs" / "notebook.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside the tests")
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 10
     assert result.failed == 0

@@ -35,7 +35,8 @@ from inpaintbench.methods.photographs import is_held_out
 from inpaintbench.methods.training_pictures import training_pictures, write_training_pictures
 from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
 from inpaintbench.reports import load_run
-from inpaintbench.reports.page import leaderboard_text, write_report
+from inpaintbench.reports.page import write_report
+from inpaintbench.reports.texts import leaderboard_text
 
 TURNS = {
     "as it is": lambda p: p,

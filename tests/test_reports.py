@@ -18,8 +18,9 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import Run, load_run
 from inpaintbench.reports.comparison import compare
-from inpaintbench.reports.page import expectations, markdown_table, write_report
+from inpaintbench.reports.page import write_report
 from inpaintbench.reports.tables import last_run
+from inpaintbench.reports.texts import expectations, markdown_table
 
 
 def made_up(scores, photographs, path=None, timed=True):
@@ -230,19 +231,17 @@ def finished(tmp_path_factory):
 class Page(HTMLParser):
     """Collects what a page asks for, and checks that its elements are closed."""
 
-    VOID = frozenset({"meta", "link", "img", "br"})
+    VOID = frozenset({"meta", "link", "img", "br", "input"})
 
     def __init__(self, text):
         super().__init__()
-        self.addresses, self.open, self.images = [], [], []
+        self.addresses, self.open = [], []
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         self.addresses += [attributes[a] for a in ("src", "href") if a in attributes]
-        if tag == "img":
-            self.images.append(attributes)
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -258,11 +257,9 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     beside = {"leaderboard.csv", "leaderboard.md", "restorations.png", "families.png"}
     beside |= {f"{name}.csv" for name in ("differences", "needed", "ranks", "win-matrix")}
     beside |= {f"methods/{name}.html" for name in ("mean", "telea", "telea:radius=9.0")}
-    assert all(a.startswith("data:") or a in beside for a in parsed.addresses)
+    assert all(a.startswith(("data:", "#")) or a in beside for a in parsed.addresses)
     assert all((page.parent / name).exists() for name in beside)
-    assert len(parsed.images) == 24 * (2 + 2 * 3)
-    assert all(image["alt"] for image in parsed.images)
-    for word in ("telea:radius=9.0", "mean", "Plotly.newPlot", "sha", "challenge MSE"):
+    for word in ("telea:radius=9.0", "mean", "Content-Security-Policy", "sha", "challenge MSE"):
         assert word in text
     assert page.stat().st_size < 15_000_000
 
@@ -288,7 +285,7 @@ def test_text_from_outside_cannot_become_markup(finished, tmp_path):
 
 
 def test_a_report_is_rebuilt_from_the_files_alone(finished, tmp_path):
-    elsewhere = shutil.copytree(finished, tmp_path / "elsewhere")
+    elsewhere = shutil.copytree(finished, tmp_path / "elsewhere" / finished.name)
     shutil.rmtree(elsewhere / "report", ignore_errors=True)
     program = (
         "import sys\n"
@@ -300,9 +297,8 @@ def test_a_report_is_rebuilt_from_the_files_alone(finished, tmp_path):
     )
     subprocess.run([sys.executable, "-c", program, elsewhere], check=True, cwd=tmp_path)
     first = write_report(load_run(finished)).read_text()
-    drop_ids = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")  # plotly names its figure at random
     again = (elsewhere / "report" / "index.html").read_text()
-    assert drop_ids.sub("", first) == drop_ids.sub("", again)
+    assert first == again
 
 
 def test_the_last_run_is_the_one_finished_last(tmp_path):

@@ -23,7 +23,7 @@ from inpaintbench.benchmarks.timing import (
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.weights import SHIPPED, fit_seconds
 from inpaintbench.reports import Run
-from inpaintbench.reports.page import cost_text
+from inpaintbench.reports.texts import cost_text
 
 MIB = 2**20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read from Linux's /proc")

@@ -16,7 +16,7 @@ from skimage import data
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import method_classes, parse_method
-from inpaintbench.reports.page import markdown_table
+from inpaintbench.reports.texts import markdown_table
 
 CROPS = 10_000
 STEPS = (250, 500, 1000, 2000, 5000, CROPS)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from inpaintbench.datasets.files import write_text
-from inpaintbench.reports.page import markdown_table
+from inpaintbench.reports.texts import markdown_table
 
 
 def speed_table(results: dict[str, Any]) -> pd.DataFrame:

@@ -1,0 +1,534 @@
+"""Figures of a run as plotly objects: for the page, and for notebooks."""
+
+import html
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from inpaintbench.reports import statistics
+from inpaintbench.reports.tables import Run
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+TICKS = {  # of a logarithmic axis, by the decades that it shows at the most
+    0.8: (1, 1.5, 2, 3, 5, 7),
+    1.7: (1, 2, 3, 5),
+    2.5: (1, 3),
+    np.inf: (1,),
+}
+WINS = [[0, "#ee8866"], [0.5, "#f7f7f7"], [1, "#77aadd"]]  # light enough for black numbers
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+LONGEST = 28  # characters of a name in a figure
+SHOWN = 8  # methods whose lines are drawn at first; a click on the others' names adds theirs
+CELLS = 12  # rows or columns of a heat map
+ROW = 22  # pixels for a method in a figure with a row for each
+
+
+def plotly_text(text: object, longest: int = LONGEST) -> str:
+    """Keep plotly from reading a text as markup or, between dollar signs, as a formula.
+
+    Characters that turn the direction of writing show as escapes, and long texts are cut.
+    """
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    if len(plain) > longest:
+        plain = plain[: longest - 1] + "…"
+    return html.escape(plain).replace("$", "&#36;")
+
+
+def names_of(labels: Sequence[str]) -> list[str]:
+    """Name methods for an axis: short, and no two the same."""
+    names: list[str] = []
+    for number, label in enumerate(labels, 1):
+        name = plotly_text(label)
+        names.append(f"{name} ({number})" if name in names else name)
+    return names
+
+
+def quality_against_time(run: Run) -> "Figure":
+    """Draw challenge MSE with its interval against milliseconds per crop, on logarithmic axes.
+
+    Markers have the methods' ranks on the leaderboard. The dotted line is the frontier: methods
+    that no faster one beats. A menu chooses between crops one at a time and crops in batches.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    board = run.leaderboard()
+    board["place"] = np.arange(len(board))
+    kinds = {"one at a time": "ms", "in batches": "ms_batch"}
+    drawn: list[str] = []
+    for kind, column in kinds.items():
+        timed = board.dropna(subset=["mse", column])
+        if timed.empty:
+            continue
+        _draw_quality(figure, timed.sort_values(column), column)
+        drawn += [kind] * (len(figure.data) - len(drawn))
+    titles = {kind: f"milliseconds per crop, {kind}, one thread" for kind in kinds}
+    first = drawn[0] if drawn else "one at a time"
+    figure.update_layout(
+        xaxis={"type": "log", "dtick": 1, "title": {"text": titles[first]}},
+        yaxis=_log_axis(board[["mse", "high"]], board["low"])
+        | {"title": {"text": "challenge MSE"}},
+    )
+    figure.for_each_trace(lambda t: t.update(visible=drawn[figure.data.index(t)] == first))
+    if len(set(drawn)) > 1:
+        choices = {
+            kind: [{"visible": [k == kind for k in drawn]}, {"xaxis.title.text": titles[kind]}]
+            for kind in dict.fromkeys(drawn)
+        }
+        _menu(figure, choices)
+    return _finished(figure, 480)
+
+
+def frontier(board: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The methods of a leaderboard that no faster one beats, fastest first.
+
+    Parameters
+    ----------
+    column : "ms" or "ms_batch"
+    """
+    timed = board.dropna(subset=["mse", column]).sort_values(column, ignore_index=True)
+    return timed[timed["mse"] < timed["mse"].cummin().shift(fill_value=np.inf)]
+
+
+def _draw_quality(figure: "Figure", board: pd.DataFrame, column: str) -> None:
+    line = frontier(board, column)
+    figure.add_scatter(
+        x=line[column],
+        y=line["mse"],
+        mode="lines",
+        line={"color": "#999999", "dash": "dot", "width": 1.5},
+        name="no faster method is as good",
+        hoverinfo="skip",
+    )
+    families = {name: number for number, name in enumerate(sorted(board["family"].unique()))}
+    for family, part in board.groupby("family"):
+        number = families[family]
+        figure.add_scatter(
+            x=part[column],
+            y=part["mse"],
+            error_y=_bars(part),
+            mode="markers+text",
+            text=part["rank"].astype(str),
+            textposition="middle right",
+            textfont={"size": 12},
+            customdata=np.column_stack([part["method"].map(plotly_text), part["place"]]),
+            marker={
+                "size": 11,
+                "symbol": SYMBOLS[number // len(COLOURS) % len(SYMBOLS)],
+                "color": COLOURS[number % len(COLOURS)],
+            },
+            name=plotly_text(family),
+            hovertemplate="%{customdata[0]}: MSE %{y:.1f}, %{x:.2f} ms<extra></extra>",
+        )
+
+
+def _bars(table: pd.DataFrame) -> dict[str, Any]:
+    """Error bars from `low` to `high` around `mse`."""
+    return {
+        "array": (table["high"] - table["mse"]).fillna(0),
+        "arrayminus": (table["mse"] - table["low"]).fillna(0),
+        "thickness": 1,
+        "width": 2,
+    }
+
+
+def heat_maps(run: Run) -> "Figure":
+    """Draw mean MSE by height and width of the hole; a menu chooses the method.
+
+    All methods share one logarithmic scale of colours. The figure has no data where no two holes
+    differ.
+    """
+    import plotly.graph_objects as go
+
+    heights, widths = (
+        pd.Series(_classes(run.cases[f"hidden_{side}"]), run.mse.index)
+        for side in ("height", "width")
+    )
+    figure = go.Figure()
+    labels = [m for m in run.leaderboard()["method"] if run.mse[m].notna().any()]
+    if len(set(zip(heights, widths, strict=True))) < 2:
+        labels = []
+    counts = pd.crosstab(heights, widths)
+    tables = [
+        run.mse[label].groupby([heights, widths], observed=True).mean().unstack()
+        for label in labels
+    ]
+    tables = [table.reindex(index=counts.index, columns=counts.columns) for table in tables]
+    logs = [np.log10(table.clip(lower=0.1)) for table in tables]
+    ends = [np.nanmin(logs), np.nanmax(logs)] if logs else [0, 1]
+    for number, (label, table, log) in enumerate(zip(labels, tables, logs, strict=True)):
+        figure.add_heatmap(
+            x=[str(c) for c in counts.columns],
+            y=[str(c) for c in counts.index],
+            z=log.to_numpy(),
+            customdata=np.dstack([table.to_numpy(), counts.to_numpy()]),
+            text=table.map(lambda v: "" if np.isnan(v) else f"{v:.0f}").to_numpy(),
+            texttemplate="%{text}",
+            hovertemplate="%{y} rows by %{x} columns: MSE %{customdata[0]:.1f}, "
+            "%{customdata[1]} cases<extra>" + plotly_text(label) + "</extra>",
+            zmin=ends[0],
+            zmax=ends[1],
+            colorscale="Viridis",
+            showscale=False,
+            visible=number == 0,
+            xgap=1,
+            ygap=1,
+        )
+    if len(labels) > 1:
+        _menu(figure, {n: [{"visible": _only(k, labels)}] for k, n in enumerate(names_of(labels))})
+    figure.update_xaxes(title="columns of the hole", type="category")
+    figure.update_yaxes(title="rows of the hole", type="category")
+    return _finished(figure, 440)
+
+
+def _only(number: int, every: Sequence[object]) -> list[bool]:
+    return [k == number for k in range(len(every))]
+
+
+def _classes(sizes: pd.Series) -> Any:
+    """Put sizes in pixels into ordered classes, a `Categorical`: each its own, if they are few."""
+    values = sizes.to_numpy()
+    if len(np.unique(values)) <= CELLS:
+        return pd.Categorical(values)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, CELLS + 1)).round().astype(int))
+    names = [f"{low + 1}-{high}" for low, high in pairwise(edges)]
+    names[0] = f"{edges[0]}-{edges[1]}"
+    return pd.cut(sizes, edges.tolist(), labels=names, include_lowest=True).array
+
+
+def by_group(table: pd.DataFrame) -> "Figure":
+    """Draw a table of mean MSE, methods in rows and groups of cases in columns, as dots.
+
+    For `Run.by_content()`, `Run.by_hole_size()` and `by_surroundings`.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    table = table.dropna(how="all")
+    names = names_of(table.index.tolist())
+    for number, column in enumerate(table.columns):
+        figure.add_scatter(
+            x=table[column],
+            y=names,
+            mode="markers",
+            name=plotly_text(column),
+            marker={
+                "size": 10,
+                "color": COLOURS[number % len(COLOURS)],
+                "symbol": SYMBOLS[number % len(SYMBOLS)],
+            },
+            hovertemplate="%{y}: MSE %{x:.1f}<extra>" + plotly_text(column) + "</extra>",
+        )
+    figure.update_xaxes(**_log_axis(table), title="challenge MSE")
+    return _rows(figure, names)
+
+
+def distance_curves(run: Run, errors: pd.DataFrame) -> "Figure":
+    """Draw mean squared error against the distance from the nearest known pixel.
+
+    Parameters
+    ----------
+    errors : as `sample.error_by_distance` gives them
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, label in enumerate(run.leaderboard()["method"]):
+        line = errors[errors["method"] == label]
+        if len(line):
+            figure.add_scatter(
+                x=line["distance"],
+                y=line["mse"],
+                customdata=line["pixels"],
+                hovertemplate="distance %{x}: MSE %{y:.1f}, %{customdata} pixels",
+                **_line(label, number),
+            )
+    figure.update_xaxes(title="pixels from the nearest known one", dtick=2)
+    figure.update_yaxes(**_log_axis(errors["mse"]), title="mean squared error")
+    return _finished(figure, 480)
+
+
+def _line(label: str, number: int) -> dict[str, Any]:
+    """How a method's line looks: only the first few are drawn until others are clicked."""
+    return {
+        "name": plotly_text(label),
+        "legendgroup": str(number),
+        "mode": "lines+markers",
+        "marker": {"size": 5},
+        "line": {
+            "color": COLOURS[number % len(COLOURS)],
+            "dash": DASHES[number // len(COLOURS) % len(DASHES)],
+        },
+        "visible": True if number < SHOWN else "legendonly",
+    }
+
+
+def wins(run: Run) -> "Figure":
+    """Draw the win matrix: on which share of the cases the row's method beats the column's."""
+    import plotly.graph_objects as go
+
+    table = run.win_matrix()
+    names, numbers = names_of(table.index.tolist()), list(range(1, len(table) + 1))
+    rows = [f"{name} {number}" for name, number in zip(names, numbers, strict=True)]
+    figure = go.Figure()
+    if len(table) > 1:
+        percent = (100 * table).round(0)
+        figure.add_heatmap(
+            x=[str(n) for n in numbers],
+            y=rows,
+            z=table.to_numpy(),
+            text=percent.map(lambda v: "" if np.isnan(v) else f"{v:.0f}").to_numpy(),
+            texttemplate="%{text}" if len(table) <= 16 else None,
+            customdata=np.tile(names, (len(names), 1)),
+            hovertemplate="%{y} beats %{customdata} on %{z:.1%} of the cases<extra></extra>",
+            colorscale=WINS,
+            textfont={"color": "#1c1c1c"},
+            zmin=0,
+            zmax=1,
+            colorbar={"tickformat": ".0%", "thickness": 12},
+            xgap=1,
+            ygap=1,
+        )
+    figure.update_xaxes(type="category", side="top", title="against number")
+    return _rows(figure, rows)
+
+
+def critical_difference(run: Run) -> "Figure":
+    """Draw mean ranks with their intervals; bars join methods that cannot be told apart.
+
+    After the diagram of Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets",
+    JMLR 7, 2006, with a row for each method, so that names never overlap. One departure: what is
+    told apart is decided by `statistics.told_apart`, and not by mean ranks.
+    """
+    import plotly.graph_objects as go
+
+    table = run.ranks().sort_values("mean_rank", ignore_index=True)
+    complete = run.mse.notna().all()
+    table = table[table["method"].map(complete)].reset_index(drop=True)
+    names = names_of(table["method"].tolist())
+    figure = go.Figure()
+    if len(table) < 2:
+        return _rows(figure, names)
+    figure.add_scatter(
+        x=table["mean_rank"],
+        y=names,
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        error_x=_bars_along(table),
+        name="mean rank",
+        hovertemplate="%{y}: mean rank %{x:.2f}<extra></extra>",
+        showlegend=False,
+    )
+    apart = statistics.told_apart(run.mse[table["method"].tolist()].to_numpy(), run.photographs)
+    top = float(np.nanmax(table[["mean_rank", "high"]]))
+    step = max(top * 0.025, 0.03)
+    joined = cliques(apart)
+    for number, (first, last) in enumerate(joined, 1):
+        figure.add_scatter(
+            x=[top + number * step] * (last - first + 1),
+            y=names[first : last + 1],
+            mode="lines",
+            line={"width": 5, "color": "#777777"},
+            hovertemplate=f"{names[first]} to {names[last]}: not told apart<extra></extra>",
+            showlegend=False,
+        )
+    low = float(np.nanmin(table[["mean_rank", "low"]]))
+    figure.update_xaxes(
+        title="mean rank over the cases, 1 the best",
+        range=[low - 2 * step, top + (len(joined) + 1) * step],
+    )
+    return _rows(figure, names)
+
+
+def cliques(apart: "np.ndarray[Any, np.dtype[np.bool_]]") -> list[tuple[int, int]]:
+    """First and last of every longest run of two ranks or more, no two of which are told apart.
+
+    Examples
+    --------
+    >>> cliques(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool))
+    [(0, 1), (1, 2)]
+    """
+    found: list[tuple[int, int]] = []
+    for first in range(len(apart)):
+        last = first
+        while last + 1 < len(apart) and not apart[first : last + 2, first : last + 2].any():
+            last += 1
+        if last > first and not (found and found[-1][1] >= last):
+            found.append((first, last))
+    return found
+
+
+def _bars_along(table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "array": (table["high"] - table["mean_rank"]).fillna(0),
+        "arrayminus": (table["mean_rank"] - table["low"]).fillna(0),
+        "thickness": 1,
+        "width": 3,
+    }
+
+
+def growth(run: Run) -> "Figure":
+    """Draw how each method's time grows with the hole (left) and with the picture (right)."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    timings = run.timings[run.timings["kind"] == "growth"]
+    if timings.empty:
+        return figure
+    hole = timings.groupby("hidden_pixels")["picture_pixels"].nunique().idxmax()
+    picture = timings.groupby("picture_pixels")["hidden_pixels"].nunique().idxmax()
+    panels = [
+        ("hidden_pixels", timings[timings["picture_pixels"] == picture]),
+        ("picture_pixels", timings[timings["hidden_pixels"] == hole]),
+    ]
+    told = [f"hidden pixels of {picture:.0f}", f"pixels, {hole:.0f} of them hidden"]
+    labels = [label for label in run.leaderboard()["method"] if label in set(timings["label"])]
+    for column, (size, part) in enumerate(panels, 1):
+        for number, label in enumerate(labels):
+            line = part[part["label"] == label].sort_values(size)
+            figure.add_scatter(
+                x=line[size],
+                y=line["seconds"] * 1000,
+                showlegend=column == 1,
+                hovertemplate="%{x} " + told[column - 1] + ": %{y:.2f} ms",
+                row=1,
+                col=column,
+                **_line(label, number),
+            )
+    figure.update_xaxes(type="log", dtick=1)
+    figure.update_xaxes(title="hidden pixels", col=1)
+    figure.update_xaxes(title="pixels of the picture", col=2)
+    figure.update_yaxes(type="log", dtick=1)
+    figure.update_yaxes(title="milliseconds per picture", col=1)
+    return _finished(figure, 480)
+
+
+def calibration(run: Run) -> "Figure":
+    """Draw the errors that methods made against those that they expected."""
+    import plotly.graph_objects as go
+
+    table = run.calibration()
+    figure = go.Figure()
+    if table.empty:
+        return figure
+    least = max(table[["expected", "mse"]].to_numpy().min(), 0.1)
+    ends = [least / 1.5, table[["expected", "mse"]].to_numpy().max() * 1.5]
+    figure.add_scatter(
+        x=ends,
+        y=ends,
+        mode="lines",
+        line={"color": "#999999", "dash": "dot", "width": 1},
+        name="as expected",
+        hoverinfo="skip",
+    )
+    for number, (label, groups) in enumerate(table.groupby("method", sort=False)):
+        figure.add_scatter(
+            x=groups["expected"],
+            y=groups["mse"],
+            error_y=_bars(groups),
+            hovertemplate="expected %{x:.1f}, had %{y:.1f}",
+            **_line(str(label), number),
+        )
+    figure.update_xaxes(**_log_axis(table["expected"]), title="MSE that the method expected")
+    figure.update_yaxes(**_log_axis(table[["mse", "high"]]), title="MSE that it had")
+    return _finished(figure, 480)
+
+
+def history(table: pd.DataFrame, methods: Sequence[str]) -> "Figure":
+    """Draw each method's challenge MSE from run to run.
+
+    Runs stand at equal distances, in the order in which they were finished: a month without one
+    takes no room. Intervals are told, not drawn: they are far wider than what changes on the same
+    photographs, and would hide it.
+
+    Parameters
+    ----------
+    table : as `history.comparable` gives it; the figure has no data if it is empty
+    methods : best first
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    if table.empty:
+        return figure
+    runs = {finished: number for number, finished in enumerate(table["finished"].unique(), 1)}
+    for number, label in enumerate(methods):
+        line = table[table["method"] == label]
+        ends = zip(line["low"], line["high"], strict=True)
+        about = line["finished"] + ", commit " + line["commit"].str[:9].replace("", "unknown")
+        figure.add_scatter(
+            x=line["finished"].map(runs),
+            y=line["mse"],
+            text=about.map(lambda text: plotly_text(text, 80)),
+            customdata=[f"{low:.1f} to {high:.1f}" for low, high in ends],
+            hovertemplate="%{text}: MSE %{y:.2f}, 95 % interval %{customdata}",
+            **_line(label, number),
+        )
+    ticks = {"tickvals": list(runs.values()), "ticktext": [plotly_text(day[:10]) for day in runs]}
+    figure.update_xaxes(title="runs, by the day they were finished")
+    figure.update_xaxes(**(ticks if len(runs) < 30 else {}))
+    figure.update_yaxes(type="log", title="challenge MSE (lower is better)")
+    return _finished(figure, 480)
+
+
+def _log_axis(values: "pd.DataFrame | pd.Series[float]", lows: Any = ()) -> dict[str, Any]:
+    """Describe a logarithmic axis for values, with as many ticks as there is room for.
+
+    Parameters
+    ----------
+    lows : lower ends of intervals, which the axis shows as far as to a third of the least value
+    """
+    known = np.asarray(values, float).ravel()
+    known = known[known > 0]
+    if not len(known):
+        return {"type": "log"}
+    shown = np.clip(np.asarray(lows, float), known.min() / 3, None)
+    least = float(np.nanmin([known.min(), *shown]))
+    ends = np.log10([max(least, 0.1) / 1.15, max(known.max(), 0.1) * 1.15])
+    steps = next(steps for decades, steps in TICKS.items() if ends[1] - ends[0] <= decades)
+    ticks = [step * 10.0**e for e in range(-2, 10) for step in steps]
+    return {"type": "log", "tickvals": ticks, "range": ends.tolist()}
+
+
+def _menu(figure: "Figure", choices: dict[str, list[Any]]) -> None:
+    """Let a reader choose what a figure shows; the page makes it an ordinary list to choose from.
+
+    Parameters
+    ----------
+    choices : by its name, what `Plotly.update` is called with
+    """
+    buttons = [{"label": n, "method": "update", "args": args} for n, args in choices.items()]
+    place = {"x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(updatemenus=[{"buttons": buttons, **place}])
+
+
+def _rows(figure: "Figure", names: Sequence[str]) -> "Figure":
+    """Finish a figure with a row for each method, the first at the top."""
+    figure.update_yaxes(
+        type="category",
+        categoryorder="array",
+        categoryarray=list(names)[::-1],
+        range=[-0.6, len(names) - 0.4],
+        tickmode="array",
+        tickvals=list(names),
+        automargin=True,
+    )
+    return _finished(figure, max(160 + ROW * len(names), 260))
+
+
+def _finished(figure: "Figure", height: int) -> "Figure":
+    figure.update_layout(
+        template="plotly_white",
+        height=height,
+        margin={"l": 60, "r": 20, "t": 50 if figure.layout.updatemenus else 20, "b": 50},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        hoverlabel={"namelength": -1},
+    )
+    return figure

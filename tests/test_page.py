@@ -1,0 +1,550 @@
+"""The report's page in a real browser: what it shows, and what one can do with it."""
+
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import replace_table
+from PIL import Image
+from plugins import Hopeful
+
+from inpaintbench.benchmarks.run import run_suite
+from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.datasets import InputError
+from inpaintbench.methods import parse_method
+from inpaintbench.reports import figures, load_run
+from inpaintbench.reports.cases import picture_data
+from inpaintbench.reports.page import write_report
+from inpaintbench.reports.sample import (
+    KeptCase,
+    busyness,
+    by_surroundings,
+    error_by_distance,
+    kept_cases,
+)
+from inpaintbench.reports.tables import HOLE_AREAS
+from inpaintbench.reports.views import filters, views
+
+LABELS = ("mean", "telea", "telea:radius=9.0", "harmonic", "hopeful")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of 34 cases said to come from two sources, and its page."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
+    methods = [Hopeful() if name == "hopeful" else parse_method(name) for name in LABELS]
+    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print)
+    cases = pd.read_parquet(folder / "cases.parquet")
+    cases.loc[cases["image_id"] < "d", "source"] = "elsewhere"
+    replace_table(folder / "cases.parquet", cases)
+    run = load_run(folder)
+    write_report(run)
+    return run
+
+
+def address_of(run, state=""):
+    return (run.report_folder / "index.html").as_uri() + state
+
+
+def texts_of(tab, selector):
+    return [text.strip() for text in tab.locator(selector).all_text_contents()]
+
+
+def test_nothing_leaves_the_file_and_nothing_serious_is_wrong(finished, tab, no_serious_faults):
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(address_of(finished))
+    tab.evaluate("drawAll()")
+    tab.wait_for_function("document.querySelectorAll('.main-svg').length >= 10")
+    for group in tab.locator("details").all():
+        group.locator("summary").click()
+    no_serious_faults(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    outside = [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    assert outside == []
+    assert len([url for url in asked if url.startswith("file:")]) == 1
+
+
+def numbers_of_board(tab):
+    """Read the leaderboard back: numbers by method and column."""
+    rows = {}
+    for row in tab.locator("#leaderboard tbody tr:visible").all():
+        method = row.locator("td.name").inner_text().strip()
+        cells = row.locator("td[data-key]").all()
+        rows[method] = {c.get_attribute("data-key"): c.inner_text().strip() for c in cells}
+    return rows
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{}, {"size": "82-169"}, {"source": "elsewhere"}, {"source": "skimage", "size": "25-81"}],
+)
+def test_the_leaderboard_is_what_the_files_say_whatever_is_filtered(finished, tab, choice):
+    tab.goto(address_of(finished))
+    for name, value in choice.items():
+        tab.select_option(f"#by-{name}", value)
+    cases = pd.read_parquet(finished.path / "cases.parquet")
+    area = cases["hidden_height"] * cases["hidden_width"]
+    low, high = map(int, choice.get("size", "0-1000").split("-"))
+    chosen = cases[
+        area.between(low, high) & (cases["source"] == choice.get("source", cases["source"]))
+    ]
+    scores = pd.read_parquet(finished.path / "scores.parquet")
+    scores = scores[scores["case_id"].isin(chosen["case_id"])]
+    shown = numbers_of_board(tab)
+    assert set(shown) == set(LABELS)
+    best = scores.pivot(index="case_id", columns="label", values="mse")
+    best = best.eq(best.min(axis=1), axis=0)
+    won = best.div(best.sum(axis=1), axis=0).mean()
+    order = scores.groupby("label")["mse"].mean().sort_values().index.tolist()
+    for label, part in scores.groupby("label"):
+        row = shown[label]
+        assert float(row["mse"]) == pytest.approx(part["mse"].mean(), abs=0.051)
+        assert float(row["median"]) == pytest.approx(part["mse"].median(), abs=0.051)
+        assert float(row["psnr"]) == pytest.approx(part["psnr"].mean(), abs=0.0051)
+        assert float(row["won"].strip("%")) == pytest.approx(100 * won[label], abs=0.51)
+        assert int(row["rank"]) == order.index(label) + 1
+        assert row["coverage"] == "100%"
+    count = len(chosen), chosen["image_id"].nunique()
+    assert "{} cases of {} photographs, 5 of 5".format(*count) in tab.inner_text("#chosen")
+
+
+def test_intervals_of_a_part_are_those_of_a_run_of_that_part(finished):
+    boards = views(finished)["boards"]
+    chosen = finished.cases["source"].eq("elsewhere").to_numpy()
+    alone = finished.leaderboard_of(chosen).set_index("method")
+    order = finished.leaderboard()["method"]
+    columns = views(finished)["columns"]
+    rows = pd.DataFrame(boards["elsewhere\n"]["rows"], index=order, columns=columns)
+    assert rows["low"].astype(float).to_numpy() == pytest.approx(alone.loc[order, "low"])
+    assert rows["high"].astype(float).to_numpy() == pytest.approx(alone.loc[order, "high"])
+
+
+def test_only_what_parts_the_cases_is_a_filter(finished):
+    found = filters(finished)
+    assert set(found) == {"source", "size"}
+    assert found["source"] == ["elsewhere", "skimage"]
+    assert found["size"] == [size for size in HOLE_AREAS if size in found["size"]]
+
+
+def test_headings_sort_by_mouse_and_keyboard_and_the_address_remembers(finished, tab):
+    tab.goto(address_of(finished))
+    tab.click("#leaderboard th[data-key=psnr] button")
+    by_psnr = texts_of(tab, "#leaderboard td[data-key=psnr]")
+    assert by_psnr == sorted(by_psnr, key=float)
+    tab.focus("#leaderboard th[data-key=psnr] button")
+    tab.keyboard.press("Enter")
+    assert texts_of(tab, "#leaderboard td[data-key=psnr]") == by_psnr[::-1]
+    assert tab.get_attribute("#leaderboard th[data-key=psnr]", "aria-sort") == "descending"
+    tab.select_option("#by-family", "diffusion")
+    names = texts_of(tab, "#leaderboard tbody tr:visible td.name")
+    assert set(names) == {"telea", "telea:radius=9.0", "harmonic"}
+    tab.goto("about:blank")
+    tab.go_back()
+    assert texts_of(tab, "#leaderboard tbody tr:visible td.name") == names
+    tab.click("#reset")
+    assert tab.locator("#leaderboard tbody tr:visible").count() == 5
+
+
+def test_all_can_be_reached_by_keyboard(finished, tab):
+    tab.goto(address_of(finished))
+    reached = set()
+    for _ in range(150):
+        tab.keyboard.press("Tab")
+        reached.add(tab.evaluate("document.activeElement.id || document.activeElement.innerText"))
+    assert {
+        "by-size",
+        "by-family",
+        "reset",
+        "PSNR dB",
+        "list",
+        "a",
+        "b",
+        "slider",
+        "next",
+    } <= reached
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_the_slider_parts_two_restorations_pixel_by_pixel(finished, tab, number):
+    case_id = finished.cases["case_id"][number]
+    tab.goto(address_of(finished, f"#case={case_id}&a=telea&b=harmonic"))
+    tab.wait_for_function("document.getElementById('left').width > 1")
+    kept = {c.case_id: c for c in kept_cases(finished, LABELS)}[case_id]
+    for canvas, label in (("left", "telea"), ("right", "harmonic")):
+        shown = tab.evaluate(f"document.getElementById('{canvas}').toDataURL()")
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.split(",")[1]))))[..., 0]
+        whole = kept.truth.copy()
+        whole[kept.box] = kept.restorations[label]
+        window = tuple(slice(max(s.start - 24, 0), s.stop + 24) for s in kept.box)
+        assert np.array_equal(pixels, whole[window])
+    mse = finished.mse["telea"][case_id]
+    assert f"telea: MSE {mse:.1f}" in tab.inner_text("#name-a")
+    tab.focus("#slider")
+    tab.keyboard.press("Home")
+    assert "100%" in tab.evaluate("document.getElementById('left').style.clipPath")
+    tab.keyboard.press("End")
+    assert "inset(0" in tab.evaluate("document.getElementById('left').style.clipPath")
+    assert "100%" not in tab.evaluate("document.getElementById('left').style.clipPath")
+
+
+def test_a_case_has_a_row_for_each_method(finished, tab):
+    case_id = finished.cases["case_id"][3]
+    tab.goto(address_of(finished, f"#case={case_id}"))
+    scores = pd.read_parquet(finished.path / "scores.parquet")
+    scores = scores[scores["case_id"] == case_id].set_index("label")
+    rows = tab.locator("#scores tbody tr").all()
+    assert len(rows) == len(LABELS)
+    means = []
+    for row in rows:
+        label, _, mse, psnr, ssim, edge, expected, status = row.locator("td").all_inner_texts()
+        stored = scores.loc[label.strip()]
+        assert float(mse) == pytest.approx(stored["mse"], abs=0.051)
+        assert float(psnr) == pytest.approx(stored["psnr"], abs=0.0051)
+        assert float(ssim) == pytest.approx(stored["ssim"], abs=0.00051)
+        assert float(edge) == pytest.approx(stored["edge_mse"], abs=0.051)
+        assert expected == ("100.0" if label.strip() == "hopeful" else "-")
+        assert status == "ok"
+        means.append(float(mse))
+    assert means == sorted(means)
+
+
+def test_lists_start_from_what_is_worth_seeing(finished, tab):
+    tab.goto(address_of(finished))
+    first = "#cases-table tbody tr:first-child td:first-child"
+    tab.select_option("#list", "hardest")
+    assert tab.inner_text(first) == finished.mse.median(axis=1).idxmax()
+    tab.select_option("#list", "disagreement")
+    assert tab.inner_text(first) == np.sqrt(finished.mse).std(axis=1, ddof=0).idxmax()
+    tab.select_option("#a", "harmonic")
+    behind = np.sqrt(finished.mse["harmonic"]) - np.sqrt(finished.mse.median(axis=1))
+    tab.select_option("#list", "worst")
+    assert tab.inner_text(first) == behind.idxmax()
+    tab.select_option("#list", "best")
+    assert tab.inner_text(first) == behind.idxmin()
+    tab.select_option("#list", "failures")
+    assert tab.inner_text("#page") == "no case"
+    tab.select_option("#list", "")
+    tab.click("#next")
+    assert tab.inner_text("#page") == "2 of 4"
+    tab.select_option("#by-source", "elsewhere")
+    sources = finished.cases.set_index("case_id")["source"]
+    shown = texts_of(tab, "#cases-table tbody td:first-child")
+    assert set(sources[shown]) == {"elsewhere"}
+
+
+def read_download(tab, name):
+    address = tab.get_attribute(f"a[download='{name}']", "href")
+    return base64.b64decode(address.split(",", 1)[1])
+
+
+def test_tables_can_be_taken_away_in_four_forms(finished, tab):
+    tab.goto(address_of(finished))
+    board = finished.leaderboard()
+    stored = pd.read_parquet(io.BytesIO(read_download(tab, "leaderboard.parquet")))
+    pd.testing.assert_frame_equal(stored, board)
+    rows = list(csv.DictReader(io.StringIO(read_download(tab, "leaderboard.csv").decode())))
+    assert [float(row["mse"]) for row in rows] == board["mse"].tolist()
+    latex = read_download(tab, "leaderboard.tex").decode()
+    assert latex.index("\\toprule") < latex.index("\\midrule") < latex.index("\\bottomrule")
+    markdown = read_download(tab, "differences.md").decode()
+    assert markdown.count("\n") == 2 + len(LABELS) - 1
+    scores = pd.read_parquet(io.BytesIO(read_download(tab, "scores.parquet")))
+    assert len(scores) == 34 * len(LABELS)
+    with tab.expect_download() as download:
+        tab.click("text=parquet >> nth=0")
+    assert download.value.suggested_filename == "leaderboard.parquet"
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_figures_can_be_saved(finished, tab, form, tmp_path):
+    tab.goto(address_of(finished))
+    with tab.expect_download() as download:
+        tab.click(f"figure[data-name=quality] button[data-format={form}]")
+    assert download.value.suggested_filename == f"quality.{form}"
+    content = download.value.path().read_bytes()
+    assert content.startswith(b"<svg" if form == "svg" else b"\x89PNG")
+
+
+def test_pointing_at_a_method_shows_what_it_made(finished, tab):
+    tab.goto(address_of(finished))
+    tab.locator("figure[data-name=quality]").scroll_into_view_if_needed()
+    tab.wait_for_selector("figure[data-name=quality] .main-svg")
+    tab.locator("figure[data-name=quality] .point >> nth=0").hover(force=True)
+    tab.wait_for_selector("#tip", state="visible")
+    label, told = tab.inner_text("#tip").split(" on ")
+    case_id, mse = told.split(": MSE ")
+    assert float(mse) == pytest.approx(finished.mse[label][case_id], abs=0.051)
+
+
+def test_what_is_printed_is_dark_on_white(finished, tab):
+    tab.emulate_media(color_scheme="dark")
+    tab.goto(address_of(finished))
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.wait_for_function("document.querySelectorAll('.main-svg').length >= 10")
+    ink = "document.querySelector('.drawing')._fullLayout.font.color"
+    assert tab.evaluate(ink) == "#1c1c1c"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(ink) == "#e8e8e8"
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.locator("nav").is_hidden()
+
+
+def test_menus_of_figures_are_lists_and_in_the_address(finished, tab):
+    tab.goto(address_of(finished, "#hole=1"))
+    tab.locator("figure[data-name=hole]").scroll_into_view_if_needed()
+    tab.wait_for_selector("figure[data-name=hole] .main-svg")
+    visible = "document.querySelector('figure[data-name=hole] .drawing').data.map(t => t.visible)"
+    assert tab.evaluate(visible) == [False, True, False, False, False]
+    tab.select_option("figure[data-name=hole] select", "telea")
+    number = finished.leaderboard()["method"].tolist().index("telea")
+    assert tab.evaluate(visible) == [k == number for k in range(5)]
+    tab.wait_for_function(f"location.hash.includes('hole={number}')")
+
+
+def test_figures_show_what_the_files_say(finished):
+    board = finished.leaderboard()
+    drawn = figures.quality_against_time(finished)
+    alone = [t for t in drawn.data if t.visible and t.customdata is not None]
+    points = {
+        row[0]: (x, y) for t in alone for row, x, y in zip(t.customdata, t.x, t.y, strict=True)
+    }
+    for row in board.to_dict("records"):
+        assert points[row["method"]] == pytest.approx((row["ms"], row["mse"]))
+    heat = figures.heat_maps(finished)
+    sizes = finished.cases.set_index("case_id")[["hidden_height", "hidden_width"]]
+    for trace, label in zip(heat.data, board["method"], strict=True):
+        cells = finished.mse[label].groupby([sizes["hidden_height"], sizes["hidden_width"]]).mean()
+        for (height, width), mean in cells.items():
+            row, column = trace.y.index(str(height)), trace.x.index(str(width))
+            assert trace.customdata[row][column][0] == pytest.approx(mean)
+    wins = figures.wins(finished).data[0]
+    assert np.allclose(wins.z.astype(float), finished.win_matrix(), equal_nan=True)
+    ranks = figures.critical_difference(finished).data[0]
+    table = finished.ranks().sort_values("mean_rank")
+    assert list(ranks.x) == pytest.approx(table["mean_rank"].tolist())
+
+
+def test_errors_by_distance_add_up_to_those_of_whole_holes(finished):
+    kept = kept_cases(finished, LABELS)
+    table = error_by_distance(kept)
+    area = (finished.cases["hidden_height"] * finished.cases["hidden_width"]).to_numpy()
+    for label in LABELS:
+        part = table[table["method"] == label]
+        assert part["pixels"].sum() == area.sum()
+        mean = np.average(finished.mse[label], weights=area)
+        assert np.average(part["mse"], weights=part["pixels"]) == pytest.approx(mean)
+    edges = table[table["distance"] == 1].set_index("method")["mse"]
+    border = 2 * (finished.cases["hidden_height"] + finished.cases["hidden_width"]) - 4
+    scores = finished.scores.pivot(index="case_id", columns="label", values="edge_mse")
+    scores = scores.loc[finished.cases["case_id"]]
+    for label in LABELS:
+        assert edges[label] == pytest.approx(np.average(scores[label], weights=border))
+
+
+def test_surroundings_are_sorted_by_what_can_be_seen_of_them(finished):
+    def case(known, hidden=0):
+        image = np.tile(np.asarray(known, np.uint8), (30, 30 // len(known)))
+        mask = np.zeros(image.shape, bool)
+        mask[10:20, 10:20] = True
+        observed = np.where(mask, hidden, image).astype(np.uint8)
+        return KeptCase("x", observed, image, mask, (slice(10, 20),) * 2, {})
+
+    assert busyness(case([7] * 10)) == 0
+    assert busyness(case([0, 10])) == pytest.approx(10)
+    assert busyness(case([0, 10], hidden=255)) == pytest.approx(10)  # what is hidden plays no part
+    kept = kept_cases(finished, LABELS)
+    table = by_surroundings(finished, kept)
+    order = sorted(kept, key=busyness)
+    calm = [c.case_id for c in order[:7]]
+    assert table.loc["telea", "calmest"] == pytest.approx(finished.mse["telea"][calm].mean())
+
+
+def test_pictures_of_16_bits_and_colour_are_stored_too():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 65536, (40, 50, 3)).astype(np.uint16)
+    mask = np.zeros((40, 50), bool)
+    mask[:9, 45:] = True  # at the picture's corner
+    box = (slice(0, 9), slice(45, 50))
+    case = KeptCase("x", np.where(mask[..., None], 0, truth), truth, mask, box, {"b": truth[box]})
+    stored = picture_data(case, ["a", "b"])
+    assert (stored["have"], stored["size"], stored["at"]) == ([1], [9, 5], [0, 24])
+    patches = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored["patches"]))))
+    assert patches.shape == (18, 5, 3)
+    assert np.array_equal(patches[9:], truth[box] >> 8)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(hostile, hostile_names, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile-page")
+    path = os.pathsep.join([str(hostile), os.environ.get("PYTHONPATH", "")])
+    options = [f"--methods={','.join([*hostile_names, 'mean'])}", "--cases=17", "--jobs=1"]
+    made = subprocess.run(
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", "run", *options, "--out=run"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert made.returncode == 0, made.stderr
+    return load_run(folder / "run")
+
+
+def test_hostile_names_and_messages_do_nothing(hostile_run, hostile_names, tab, no_serious_faults):
+    tab.goto(address_of(hostile_run, "#list=failures"))
+    tab.evaluate("drawAll()")
+    tab.wait_for_timeout(300)
+    for group in tab.locator("details").all():
+        group.locator("summary").click()
+    assert tab.evaluate("window.pwned") is None
+    assert tab.locator("img").count() == 0
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    names = texts_of(tab, "#leaderboard td.name")
+    assert set(names) == {*hostile_names, "mean"}
+    assert "<script>window.pwned = 1</script>" in tab.inner_text("#failures")
+    assert "RuntimeError" in tab.inner_text("#failures pre >> nth=0")
+    for name in hostile_names:
+        tab.select_option("#a", index=hostile_run.leaderboard()["method"].tolist().index(name))
+        tab.wait_for_timeout(50)
+    assert tab.evaluate("window.pwned") is None
+    no_serious_faults(tab)
+
+
+def without(run, target, **changes):
+    """Copy a run, with tables changed by functions of them."""
+    shutil.copytree(run.path, target)
+    shutil.rmtree(target / "report")
+    for name, change in changes.items():
+        replace = replace_table if (target / f"{name}.parquet").is_dir() else write_whole
+        replace(target / f"{name}.parquet", change(pd.read_parquet(target / f"{name}.parquet")))
+    return target
+
+
+def write_whole(path, table):
+    table.to_parquet(path)
+
+
+SCORED = ["mse", "mae", "psnr", "ssim", "edge_mse"]
+
+
+def only_one(table):
+    return table[table["label"] == "telea"] if "label" in table else table[:1]
+
+
+def all_failed(table):
+    return table.assign(status="error", message="why", **dict.fromkeys(SCORED, np.nan))
+
+
+def unscored(table):
+    return table.assign(**dict.fromkeys(SCORED, np.nan))
+
+
+def first_case(table):
+    case = table["case_id"] == table["case_id"].min()
+    return table[case]
+
+
+ODD = {
+    "one method": ({"scores": only_one, "timings": only_one}, "One method alone"),
+    "one case": ({"cases": first_case, "scores": first_case}, "One case alone"),
+    "failures only": ({"scores": all_failed}, "Not one case has a score"),
+    "truth unknown": ({"scores": unscored}, "truth of these cases is not known"),
+    "nothing timed": ({"timings": lambda table: table[:0]}, "Nothing was timed"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), ODD.values(), ids=ODD)
+def test_an_odd_run_has_a_page_that_says_so(finished, tab, tmp_path, changes, words):
+    folder = without(finished, tmp_path / "odd", **changes)
+    if "truth" in words:
+        shutil.rmtree(folder / "pictures" / "truth")
+    write_report(load_run(folder))
+    tab.goto((folder / "report" / "index.html").as_uri())
+    tab.evaluate("drawAll()")
+    tab.wait_for_timeout(200)
+    assert words in tab.inner_text("main")
+    assert not re.search(r"\bnan\b", tab.inner_text("main"))
+
+
+def test_missing_pictures_are_told(finished, tab, tmp_path):
+    folder = without(finished, tmp_path / "bare")
+    shutil.rmtree(folder / "restorations" / "telea")
+    case_id = finished.cases["case_id"][0]
+    write_report(load_run(folder))
+    tab.goto((folder / "report" / "index.html").as_uri() + f"#case={case_id}&a=telea&b=mean")
+    tab.wait_for_function("document.getElementById('left').width > 1")
+    assert "telea: no picture" in tab.inner_text("#name-a")
+    shutil.rmtree(folder / "pictures")
+    write_report(load_run(folder))
+    tab.reload()
+    assert "has no pictures of its cases" in tab.inner_text("main")
+    assert tab.locator("#no-pictures").is_visible()
+
+
+def test_a_run_of_the_first_version_has_a_page(finished, tab, tmp_path):
+    added = ["expected_mse", "traceback"]
+    folder = without(finished, tmp_path / "old", scores=lambda t: t.drop(columns=added))
+    (folder / "environment.json").write_text(json.dumps({"finished": "2026-01-01"}))
+    (folder / "methods.json").unlink()
+    write_report(load_run(folder))
+    tab.goto((folder / "report" / "index.html").as_uri())
+    assert "not recorded" in tab.inner_text("#made")
+
+
+def inpaintbench(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_run_half_done_has_a_page_but_nothing_to_submit(finished, tab, tmp_path):
+    folder = without(finished, tmp_path / "half")
+    for name in ("environment.json", "timings.parquet"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "pictures")
+    shutil.rmtree(folder / "scores.parquet" / "telea")
+    with pytest.raises(InputError, match="no finished run"):
+        load_run(folder)
+    made = inpaintbench("report", folder, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "136 of 170 restorations are done" in made.stderr
+    tab.goto((folder / "report" / "index.html").as_uri())
+    assert "136 of 170 restorations are done" in tab.inner_text("main")
+    shutil.rmtree(folder / "scores.parquet")
+    refused = inpaintbench("report", folder, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "has no score yet" in refused.stderr
+
+
+def test_report_prints_json_or_only_the_verdict(finished, tmp_path):
+    made = inpaintbench("report", finished.path, "--json", cwd=tmp_path)
+    told = json.loads(made.stdout)
+    board = finished.leaderboard()
+    assert told["verdict"] == finished.verdict()
+    assert told["submit"] == board["method"][0]
+    assert told["page"] == str(finished.path / "report" / "index.html")
+    assert [row["mse"] for row in told["leaderboard"]] == board["mse"].tolist()
+    quiet = inpaintbench("report", finished.path, "--quiet", cwd=tmp_path)
+    assert quiet.stdout.splitlines() == [finished.verdict(), f"Report: {told['page']}"]
+
+
+def test_run_prints_nothing_but_json(tmp_path):
+    made = inpaintbench("run", "--methods=mean", "--cases=17", "--json", "--out=r", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["submit"] == "mean"
