@@ -193,6 +193,7 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         notices=notices(run, len(cases["pictures"])),
         verdict=run.verdict(),
         cost=texts.cost_sentence(run),
+        harness=texts.harness_sentence(run),
         winner=board["method"][0] if board["mse"].notna().any() else "",
         command="inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method "
         + shlex.quote(board["method"][0]),

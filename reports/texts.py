@@ -65,6 +65,20 @@ def leak_notes(run: Run) -> list[str]:
     return notes
 
 
+def harness_sentence(run: Run) -> str:
+    """Say what the workers spent their time on; "" where that is not known, or all was reused."""
+    spent = run.environment.get("worker_seconds") or {}
+    total = sum(spent.values())
+    if not total:
+        return ""
+    shares = {what: f"{seconds / total:.0%}" for what, seconds in spent.items()}
+    return (
+        "Of the time of the workers that scored this run, {method} were the methods' own; drawing "
+        "cases took {drawing}, scoring {scoring}, and starting processes, sending and checking "
+        "{sending}.".format(**shares)
+    )
+
+
 def cost_text(run: Run) -> pd.DataFrame:
     """Format what the methods cost for reading; columns that say nothing are left out."""
     cost = run.cost()

@@ -264,6 +264,16 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     assert page.stat().st_size < 15_000_000
 
 
+def test_the_page_says_what_the_harness_itself_took(finished):
+    run = load_run(finished)
+    run.environment["worker_seconds"] = {"drawing": 1, "method": 7, "sending": 1.5, "scoring": 0.5}
+    text = write_report(run).read_text()
+    assert "70% were the methods&#39; own; drawing cases took 10%, scoring 5%" in text
+    assert "sending and checking 15%" in text
+    run.environment["worker_seconds"] = {}
+    assert "the methods&#39; own" not in write_report(run).read_text()
+
+
 def test_the_files_beside_the_page_hold_the_leaderboard(finished):
     run = load_run(finished)
     write_report(run)
