@@ -223,7 +223,8 @@ def submit(
     from inpaintbench.reports import load_run
     from inpaintbench.reports.tables import last_run
 
-    task = task_of(testset)
+    if method != "best":
+        parse_method(method)  # a wrong name is told before a wrong file
     folder = run or last_run(RUNS)
     try:
         chosen_from = load_run(folder) if folder else None
@@ -231,6 +232,7 @@ def submit(
         if run or method == "best":
             raise
         chosen_from = None  # a damaged run need not keep anyone from submitting
+    task = task_of(testset)
     if chosen_from and not is_of_task(chosen_from, task):
         if run:
             raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
