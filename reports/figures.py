@@ -73,8 +73,7 @@ def quality_against_time(run: Run) -> "Figure":
     first = drawn[0] if drawn else "one at a time"
     figure.update_layout(
         xaxis={"type": "log", "dtick": 1, "title": {"text": titles[first]}},
-        yaxis=_log_axis(board[["mse", "high"]], board["low"])
-        | {"title": {"text": "challenge MSE"}},
+        yaxis=_log_axis(board[["mse", "high"]], board["low"]) | {"title": {"text": run.metric}},
     )
     figure.for_each_trace(lambda t: t.update(visible=drawn[figure.data.index(t)] == first))
     if len(set(drawn)) > 1:
@@ -226,7 +225,7 @@ def by_group(table: pd.DataFrame) -> "Figure":
             },
             hovertemplate="%{y}: MSE %{x:.1f}<extra>" + plotly_text(column) + "</extra>",
         )
-    figure.update_xaxes(**_log_axis(table), title="challenge MSE")
+    figure.update_xaxes(**_log_axis(table), title="MSE")
     return _rows(figure, names)
 
 
@@ -474,7 +473,7 @@ def history(table: pd.DataFrame, methods: Sequence[str]) -> "Figure":
     ticks = {"tickvals": list(runs.values()), "ticktext": [plotly_text(day[:10]) for day in runs]}
     figure.update_xaxes(title="runs, by the day they were finished")
     figure.update_xaxes(**(ticks if len(runs) < 30 else {}))
-    figure.update_yaxes(type="log", title="challenge MSE (lower is better)")
+    figure.update_yaxes(type="log", title="MSE (lower is better)")
     return _finished(figure, 480)
 
 

@@ -67,6 +67,7 @@ def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str
     failures = run.failures()
     return environment.get_template("method.html.j2").render(
         label=label,
+        metric=run.metric,
         row=board.loc[label],
         count=len(board),
         description=description,

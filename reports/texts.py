@@ -20,7 +20,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "#": board["rank"].astype(str),
             "method": board["method"] + np.where(_leaked(run, board["method"]), f" {MARK}", ""),
             "family": board["family"],
-            "challenge MSE": board["mse"].map("{:.1f}".format),
+            run.metric: board["mse"].map("{:.1f}".format),
             "95 % interval": _interval_texts(board, ".1f"),
             "group": board["group"].replace("", "-"),
             "median": board["median"].map("{:.1f}".format),
@@ -56,7 +56,7 @@ def leak_notes(run: Run) -> list[str]:
             notes.append(f"{note}, and nothing else can be scored")
             continue
         note += (
-            f"; without their {row['cases']} cases its challenge MSE is "
+            f"; without their {row['cases']} cases its {run.metric} is "
             f"{row['mse_without']:.1f} instead of {row['mse']:.1f} ({row['change']:+.0%}"
         )
         if not np.isnan(row["others_change"]):
@@ -199,7 +199,7 @@ def ceilings_text(run: Run) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "ceiling": table["ceiling"],
-            "challenge MSE": table["mse"].map("{:.1f}".format),
+            run.metric: table["mse"].map("{:.1f}".format),
             "95 % interval": _interval_texts(table, ".1f"),
         }
     ).replace(["nan", "nan to nan"], "-")
@@ -212,7 +212,7 @@ def expectations(calibration: pd.DataFrame) -> list[str]:
         expected, mse = (
             np.average(groups[column], weights=groups["cases"]) for column in ("expected", "mse")
         )
-        texts.append(f"{label} expected a challenge MSE of {expected:.1f} and had {mse:.1f}")
+        texts.append(f"{label} expected an MSE of {expected:.1f} and had {mse:.1f}")
     return texts
 
 

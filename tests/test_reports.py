@@ -166,7 +166,7 @@ def test_calibration_compares_what_was_expected_with_what_was_made():
         assert row["low"] <= row["mse"] <= row["high"]
     (text,) = expectations(table)
     means = np.mean(expected[order]), np.mean(mse[order])
-    assert text == "knows expected a challenge MSE of {:.1f} and had {:.1f}".format(*means)
+    assert text == "knows expected an MSE of {:.1f} and had {:.1f}".format(*means)
 
 
 def test_a_run_of_methods_that_cannot_tell_has_no_calibration(finished):
@@ -185,7 +185,7 @@ def test_the_page_shows_whether_a_method_knows_how_far_off_it_is(tmp_path):
     text = write_report(run).read_text()
     Page(text)
     assert "how far off" in text
-    assert f"hopeful expected a challenge MSE of 100.0 and had {mse:.1f}." in text
+    assert f"hopeful expected an MSE of 100.0 and had {mse:.1f}." in text
     stored = pd.read_csv(tmp_path / "run" / "report" / "calibration.csv")
     pd.testing.assert_frame_equal(stored, run.calibration(), check_dtype=False)
 
