@@ -77,6 +77,7 @@ def run_suite(
     warn: Warn,
     gibibytes: float = Limits.gibibytes,
     cluster: str = "",
+    timed: bool = True,
 ) -> None:
     """Run methods on a suite's cases and write the run's files into `folder`.
 
@@ -93,6 +94,7 @@ def run_suite(
     progress, warn : receive what the user should see
     gibibytes : of memory that a method's process may take
     cluster : see `open_workers`
+    timed : whether to time the methods, in a pass apart
 
     Raises
     ------
@@ -118,7 +120,7 @@ def run_suite(
                 warn(f"{len(strange)} cases differ from the manifest, first: {strange[0]}")
             spent = _score_all(plan, keys, limits, workers, photographs, progress, warn)
         _keep_cases(plan)  # only now: no method can find the truth on disk
-        _time(plan, timeout)
+        _time(plan, timeout, timed)
         write_json(describe_methods(methods), folder / "methods.json")
         environment = describe_environment(suite, _cases_sha256(plan)) | {
             "weights_sha256": {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())},
@@ -294,17 +296,17 @@ def _keep_cases(plan: Plan) -> None:
             write_picture(pixels, picture_path(plan.folder, "pictures", what, case.case_id))
 
 
-def _time(plan: Plan, timeout: float) -> None:
-    """Time the methods that restored every case, and write `timings.parquet`."""
-    whole = [method for method in plan.methods if _restored_all(plan, method)]
-    timed, others = (
+def _time(plan: Plan, timeout: float, timed: bool) -> None:
+    """Time the methods that restored every case, if at all, and write `timings.parquet`."""
+    whole = [method for method in plan.methods if timed and _restored_all(plan, method)]
+    observations, others = (
         [case.observation for case in draw_block(plan.suite, plan.numbered(numbers))]
         for numbers in (
             timed_places(plan.suite.cases),
             range(min(plan.suite.cases, MOST_OTHERS)),
         )
     )
-    timings = time_methods(whole, timed, others, timeout)
+    timings = time_methods(whole, observations, others, timeout)
     write_parquet(timings, plan.folder / "timings.parquet")
 
 

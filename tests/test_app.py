@@ -141,7 +141,14 @@ def test_a_method_that_cannot_tell_states_no_expectation_of_its_own(challenge, t
 def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):
     command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "run"]
     command += ["--methods", "mean,patchmatch", "--cases", "160"]
-    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     while not list(tmp_path.glob("runs/*/scores.parquet/*/*")):
         assert first.poll() is None
         time.sleep(0.05)

@@ -25,7 +25,7 @@ METHODS = ("mean", "biharmonic", "patchmatch", "non-local-mean:search=set")
 
 
 def scores_of(folder, methods, jobs=1, cluster="", suite=None):
-    scores, _ = carried_out(folder, methods, jobs, suite or small(40), cluster=cluster)
+    scores, _ = carried_out(folder, methods, jobs, suite or small(24), cluster=cluster)
     assert (scores["status"] == "ok").all(), scores["message"].unique()
     return scores.drop(columns="seconds")
 

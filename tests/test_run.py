@@ -39,6 +39,7 @@ def small(cases=20, **changes):
 def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0, **more):
     warnings = []
     words = (lambda *_: None, warnings.append)
+    more = {"timed": False} | more
     run_suite(suite or small(), methods, folder, jobs, timeout, *words, **more)
     return pd.read_parquet(folder / "scores.parquet"), warnings
 
@@ -48,7 +49,7 @@ def ids_and_hashes(cases):
 
 
 def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
-    names = ("mean", "telea", "biharmonic", "patchmatch", "cnn", "course-cnn")
+    names = ("mean", "telea", "biharmonic", "patchmatch", "course-cnn")
     suite, methods = small(30), [parse_method(name) for name in names]
     one, _ = carried_out(tmp_path / "1", methods, 1, suite)
     two, _ = carried_out(tmp_path / "2", methods, 2, suite)
@@ -119,7 +120,7 @@ def test_a_method_that_looks_around_sees_all_that_was_cut_from_other_photographs
 
 def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):
     suite = small(25)  # one block: nothing is restored one by one
-    scores, _ = carried_out(tmp_path / "run", [plugins.OneByOneOnly()], suite=suite)
+    scores, _ = carried_out(tmp_path / "run", [plugins.OneByOneOnly()], suite=suite, timed=True)
     assert (scores["status"] == "ok").all()
     assert load_run(tmp_path / "run").leaderboard()["ms"].isna().all()
 
@@ -153,7 +154,7 @@ def test_networks_store_what_they_expect_if_they_learned_to(tmp_path):
 
 def test_a_run_has_the_fixed_files_and_columns(tmp_path):
     folder = tmp_path / "run"
-    scores, warnings = carried_out(folder, [parse_method("telea:radius=2")])
+    scores, warnings = carried_out(folder, [parse_method("telea:radius=2")], timed=True)
     assert not warnings
     assert set(COLUMNS.split()) <= set(scores.columns)
     cases = pd.read_parquet(folder / "cases.parquet")
