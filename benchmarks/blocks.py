@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -20,7 +19,8 @@ from inpaintbench.benchmarks.isolation import Limits
 from inpaintbench.benchmarks.restoring import Outcome, restore_cases
 from inpaintbench.benchmarks.scoring import USUAL, constant_mse, score_picture
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.datasets.cases import Array, Case, Observation, Share
+from inpaintbench.datasets.cases import Case, Observation, Share
+from inpaintbench.datasets.files import encoded_picture
 from inpaintbench.datasets.images import Photograph
 from inpaintbench.methods.method import Method
 
@@ -158,10 +158,13 @@ def score_block(
     finished = Finished(pd.DataFrame())
     rows = []
     for number, (case, outcome) in enumerate(zip(cases, outcomes, strict=True), block.first):
-        rows.append(_row(suite, method, case, outcome, finished.tracebacks))
-        if number % kept_every == 0 and outcome.status == "ok":
+        row = _unscored_row(suite, method, case.case_id, outcome, finished.tracebacks)
+        if outcome.is_ok:
             picture = picture_of(outcome.hidden, case.observation)
-            finished.pictures[case.case_id] = png(picture)
+            row |= score_picture(picture, case, suite.columns, suite.task_module().LEVELS)
+            if number % kept_every == 0:
+                finished.pictures[case.case_id] = encoded_picture(picture)
+        rows.append(row)
     finished.table = pd.DataFrame(rows)
     end = time.perf_counter()
     own = float(np.nansum([outcome.seconds for outcome in outcomes]))
@@ -174,20 +177,10 @@ def score_block(
     return finished
 
 
-def _row(
-    suite: Suite, method: Method, case: Case, outcome: Outcome, tracebacks: dict[str, str]
-) -> dict[str, Any]:
-    """Score an outcome, and make the row of `scores.parquet`."""
-    row = _unscored_row(suite, method, case.case_id, outcome, tracebacks)
-    if outcome.status != "ok":
-        return row
-    picture = picture_of(outcome.hidden, case.observation)
-    return row | score_picture(picture, case, suite.columns, suite.task_module().LEVELS)
-
-
 def _unscored_row(
     suite: Suite, method: Method, case_id: str, outcome: Outcome, tracebacks: dict[str, str]
 ) -> dict[str, Any]:
+    """Make the row of `scores.parquet`, without the scores."""
     name = ""
     if outcome.traceback:
         name = hashlib.sha256(outcome.traceback.encode()).hexdigest()[:12] + ".txt"
@@ -215,13 +208,6 @@ def skipped_rows(
     outcome = Outcome("skipped", reason)
     rows = [_unscored_row(suite, method, case_id, outcome, {}) for case_id in case_ids]
     return pd.DataFrame(rows)
-
-
-def png(pixels: Array) -> bytes:
-    """Encode an `(H, W)` or `(H, W, 3)` array of uint8 or uint16 as a PNG file."""
-    if pixels.ndim == 3:
-        pixels = pixels[..., ::-1]  # OpenCV's order is blue, green, red
-    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def case_table(cases: Sequence[Case], levels: int = 255) -> pd.DataFrame:

@@ -4,7 +4,6 @@ import multiprocessing
 import multiprocessing.util
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from inpaintbench.benchmarks.isolation import end_isolated
+from inpaintbench.benchmarks.isolation import end_isolated, end_with_parent
 from inpaintbench.datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -141,14 +140,7 @@ def _begin() -> None:
     """Set a worker up: it leaves Ctrl-C to its parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     multiprocessing.util.Finalize(None, end_isolated, exitpriority=1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.registry import find_method, method_classes
-from inpaintbench.reports.tiles import eight_bits
+from inpaintbench.reports.tiles import data_address, eight_bits
 
 PAGE = Path(__file__).parent / "pages" / "demo.html"
 
@@ -299,7 +299,7 @@ def _shown(trial: Trial, mask: Mask) -> dict[str, Any]:
     shown |= {"status": trial.status, "note": trial.note[:500], "window": window, "picture": None}
     if trial.picture is not None:
         png = _png(eight_bits(trial.picture[rows, columns]))
-        shown["picture"] = "data:image/png;base64," + base64.b64encode(png).decode()
+        shown["picture"] = data_address("image/png", png)
     return shown
 
 

@@ -194,7 +194,7 @@ def confine(memory: int, folder: str) -> None:
     """
     with suppress(AttributeError, OSError):  # no such thing on Windows; a leader already
         os.setsid()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     _limit("RLIMIT_DATA", memory)
     _limit("RLIMIT_CORE", 0)
     if tasks := _tasks_of_user():
@@ -209,12 +209,19 @@ def confine(memory: int, folder: str) -> None:
     faulthandler.enable(faults)
 
 
-def _die_with_parent() -> None:
-    """Wait for the parent's end, however it came: a hung method would never notice."""
+def end_with_parent() -> None:
+    """Let this process end when its parent does, however that came: a hung one would not notice.
+
+    One that leads a process group takes the group along.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        if hasattr(os, "killpg"):
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)
 

@@ -95,8 +95,20 @@ class Plan:
             first += count
         return Block(0, tuple(parts))
 
+    @cached_property
+    def _case_hashes(self) -> dict[Block, str]:
+        return {}
+
     def case_hashes(self, block: Block) -> str:
-        """Make one hash of the hashes of a block's cases, which must be drawn by now."""
+        """Make one hash of the hashes of a block's cases, which must be drawn by now.
+
+        It is remembered: every method asks for the same blocks.
+        """
+        if block not in self._case_hashes:
+            self._case_hashes[block] = self._hashed(block)
+        return self._case_hashes[block]
+
+    def _hashed(self, block: Block) -> str:
         size = block_size(self.suite.cases)
         hashes: list[str] = []
         start = block.first // size * size

@@ -123,7 +123,7 @@ def run_suite(
         _time(plan, timeout, timed)
         write_json(describe_methods(methods), folder / "methods.json")
         environment = describe_environment(suite, _cases_sha256(plan)) | {
-            "weights_sha256": {m.label: sha256 for m in methods if (sha256 := m.weights_sha256())},
+            "weights_sha256": {n: key["weights"] for n, key in keys.items() if key["weights"]},
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "jobs": jobs,

@@ -105,7 +105,7 @@ def write_submission(
     with open_workers(jobs) as workers:
         for first, block in as_finished(workers, _tasks(method, observations, Limits(timeout))):
             for index, outcome in enumerate(block, first):
-                if outcome.status != "ok":
+                if not outcome.is_ok:
                     what = f"{outcome.status}: {outcome.message}"
                     raise InputError(f"{method.label} failed on {testset}, index {index}: {what}")
                 outcomes[index] = outcome

@@ -8,19 +8,22 @@ times longer where somebody else wanted the core too, and the spread smaller for
 without, 2026-11-21).
 """
 
+import os
 import pickle
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pebble import ProcessPool
 
-from inpaintbench.benchmarks.workers import guarded, worker_pool
+from inpaintbench.benchmarks.isolation import ONE_THREAD
+from inpaintbench.benchmarks.workers import guarded
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.weights import fit_seconds
@@ -130,13 +133,33 @@ def _time_method(
     batch = _batch(observations, others)
     seen = others if method.looks_around else []  # no restoration is kept: they give nothing away
     longest = timeout * (2 * len(observations) + 1) + SECONDS * 5
-    with worker_pool(1) as pool:
+    with _fresh_process() as pool:
         arguments = [packed, method.label, observations, batch, seen]
         try:
             rows: list[Row] = pool.schedule(measure, args=arguments, timeout=longest).result()
         except Exception:  # whatever it was: the scores are what counts, and stand
             return []
         return rows + _fit_row(method) + _time_growth(pool, packed, method.label, growing)
+
+
+@contextmanager
+def _fresh_process() -> Iterator[ProcessPool]:
+    """Start a fresh process with one thread, as a pool of one, which can be killed.
+
+    It is spawned, not forked: what a fork has loaded already would not be timed.
+    """
+    before = dict(os.environ)
+    os.environ.update(ONE_THREAD)  # the libraries read it when a worker first imports them
+    pool = ProcessPool(max_workers=1, context=get_context("spawn"))
+    try:
+        yield pool
+        pool.close()
+        pool.join()
+    finally:
+        pool.stop()
+        pool.join()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _batch(observations: Sequence[Observation], others: Sequence[Observation]) -> list[Observation]:

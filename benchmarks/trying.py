@@ -184,7 +184,7 @@ def try_method(
     observation = Observation(image, mask)
     outcome = restore(method, observation)
     kind = (method.label, method.family)
-    if outcome.status != "ok":
+    if not outcome.is_ok:
         return Trial(*kind, outcome.status, outcome.message, outcome.seconds)
     restored = picture_of(outcome.hidden, observation)
     scores = _scores(restored, picture, mask) if truth_known else {}

@@ -1,15 +1,12 @@
 """What runs inside a method's process: the method, on observations. The truth never comes here."""
 
-import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import numpy as np
-from pebble import ProcessPool
 
 from inpaintbench.benchmarks.answers import (
     Answers,
@@ -24,32 +21,12 @@ from inpaintbench.benchmarks.answers import (
     unpack,
 )
 from inpaintbench.benchmarks.check import CLOSE
-from inpaintbench.benchmarks.isolation import ONE_THREAD, MethodFailed
+from inpaintbench.benchmarks.isolation import MethodFailed
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import Method
 
 LONGEST_TRACEBACK = 20_000  # characters
 NOTHING: Array = np.empty(0)
-
-
-@contextmanager
-def worker_pool(jobs: int) -> Iterator[ProcessPool]:
-    """Start a pool of fresh processes with one thread each, which can be killed one by one.
-
-    Processes are spawned, not forked: a fork of a process with threads or a GPU may hang.
-    """
-    before = dict(os.environ)
-    os.environ.update(ONE_THREAD)  # the libraries read it when a worker first imports them
-    pool = ProcessPool(max_workers=jobs, context=get_context("spawn"))
-    try:
-        yield pool
-        pool.close()
-        pool.join()
-    finally:
-        pool.stop()
-        pool.join()
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextmanager

@@ -102,10 +102,23 @@ def write_parquet(table: "pd.DataFrame", path: Path) -> None:
 
 def write_picture(pixels: "Array", path: Path) -> None:
     """Write an `(H, W)` or `(H, W, 3)` array of uint8 or uint16 as a picture file, losslessly."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(encoded_picture(pixels, path.suffix))
+
+
+def encoded_picture(pixels: "Array", suffix: str = ".png") -> bytes:
+    """Encode an `(H, W)` or `(H, W, 3)` array of uint8 or uint16 as a picture file's content.
+
+    Raises
+    ------
+    OSError
+        If that cannot be.
+    """
     import cv2
 
     if pixels.ndim == 3:
         pixels = pixels[..., ::-1]  # OpenCV's order is blue, green, red
-    with written_whole(path) as temporary:
-        if not cv2.imwrite(str(temporary), pixels):
-            raise OSError("the picture could not be encoded or stored")
+    done, content = cv2.imencode(suffix, pixels)
+    if not done:
+        raise OSError("the picture could not be encoded")
+    return content.tobytes()

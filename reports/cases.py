@@ -1,18 +1,16 @@
 """What the page's case browser shows: cases with their scores, and pictures small enough."""
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from inpaintbench.reports.sample import KeptCase
 from inpaintbench.reports.tables import Run
-from inpaintbench.reports.tiles import ERROR_RANGE, eight_bits
+from inpaintbench.reports.tiles import ERROR_RANGE, eight_bits, png
 from inpaintbench.reports.views import plain
 
 MOST = 500  # cases in a page
@@ -115,8 +113,8 @@ def picture_data(case: KeptCase, labels: Sequence[str]) -> dict[str, Any]:
     have = [k for k, n in enumerate(labels) if _fits(case.restorations.get(n), box)]
     painted = [case.restorations[labels[k]] for k in have]
     return {
-        "base": png(eight_bits(base[rows, columns])),
-        "patches": png(np.concatenate([eight_bits(p) for p in (box, *painted)])),
+        "base": _text(eight_bits(base[rows, columns])),
+        "patches": _text(np.concatenate([eight_bits(p) for p in (box, *painted)])),
         "at": [case.box[0].start - rows.start, case.box[1].start - columns.start],
         "size": list(box.shape[:2]),
         "have": have,
@@ -128,11 +126,9 @@ def _fits(patch: "NDArray[Any] | None", box: NDArray[Any]) -> bool:
     return patch is not None and patch.shape == box.shape
 
 
-def png(pixels: NDArray[np.uint8]) -> str:
-    """Encode a picture as PNG in base64."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+def _text(pixels: NDArray[np.uint8]) -> str:
+    """Write a picture as PNG in base64."""
+    return base64.b64encode(png(pixels)).decode()
 
 
 def failure_texts(run: Run) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """A page's tables in the forms that people go on with, held in the page itself."""
 
-import base64
 import io
 from dataclasses import dataclass
 
 import pandas as pd
 
 from inpaintbench.reports.texts import markdown_table
+from inpaintbench.reports.tiles import data_address
 
 KINDS = {
     "csv": "text/csv",
@@ -40,7 +40,7 @@ def downloads(name: str, numbers: pd.DataFrame, texts: pd.DataFrame) -> list[Dow
         contents["tex"] = latex(texts).encode()
         contents["md"] = (markdown_table(texts) + "\n").encode()
     return [
-        Download(f"{name}.{ending}", NAMES[ending], _address(KINDS[ending], content))
+        Download(f"{name}.{ending}", NAMES[ending], data_address(KINDS[ending], content))
         for ending, content in contents.items()
     ]
 
@@ -67,7 +67,3 @@ def _parquet(table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

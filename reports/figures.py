@@ -112,7 +112,7 @@ def _draw_quality(figure: "Figure", board: pd.DataFrame, column: str) -> None:
         figure.add_scatter(
             x=part[column],
             y=part["mse"],
-            error_y=_bars(part),
+            error_y=_bars(part, "mse", 2),
             mode="markers+text",
             text=part["rank"].astype(str),
             textposition="middle right",
@@ -128,13 +128,13 @@ def _draw_quality(figure: "Figure", board: pd.DataFrame, column: str) -> None:
         )
 
 
-def _bars(table: pd.DataFrame) -> dict[str, Any]:
-    """Error bars from `low` to `high` around `mse`."""
+def _bars(table: pd.DataFrame, column: str, width: int) -> dict[str, Any]:
+    """Error bars from `low` to `high` around a column, with ends of a width in pixels."""
     return {
-        "array": (table["high"] - table["mse"]).fillna(0),
-        "arrayminus": (table["mse"] - table["low"]).fillna(0),
+        "array": (table["high"] - table[column]).fillna(0),
+        "arrayminus": (table[column] - table["low"]).fillna(0),
         "thickness": 1,
-        "width": 2,
+        "width": width,
     }
 
 
@@ -320,7 +320,7 @@ def critical_difference(run: Run) -> "Figure":
         y=names,
         mode="markers",
         marker={"size": 9, "color": COLOURS[0]},
-        error_x=_bars_along(table),
+        error_x=_bars(table, "mean_rank", 3),
         name="mean rank",
         hovertemplate="%{y}: mean rank %{x:.2f}<extra></extra>",
         showlegend=False,
@@ -362,15 +362,6 @@ def cliques(apart: "np.ndarray[Any, np.dtype[np.bool_]]") -> list[tuple[int, int
         if last > first and not (found and found[-1][1] >= last):
             found.append((first, last))
     return found
-
-
-def _bars_along(table: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "array": (table["high"] - table["mean_rank"]).fillna(0),
-        "arrayminus": (table["mean_rank"] - table["low"]).fillna(0),
-        "thickness": 1,
-        "width": 3,
-    }
 
 
 def growth(run: Run) -> "Figure":
@@ -431,7 +422,7 @@ def calibration(run: Run) -> "Figure":
         figure.add_scatter(
             x=groups["expected"],
             y=groups["mse"],
-            error_y=_bars(groups),
+            error_y=_bars(groups, "mse", 2),
             hovertemplate="expected %{x:.1f}, had %{y:.1f}",
             **_line(str(label), number),
         )

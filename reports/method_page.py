@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from inpaintbench.datasets.files import safe_name, write_text
 from inpaintbench.reports.picture import hole_window, kept_ids, picture_path, read_picture
 from inpaintbench.reports.tables import HOLE_AREAS, Run
 from inpaintbench.reports.tiles import Tile, address, eight_bits, error_picture
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PICTURES = 3  # cases shown where a method is best, and as many where it is worst
 
@@ -48,6 +52,15 @@ def read_descriptions(run: Run) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+@cache
+def templates() -> "Environment":
+    """Give the templates of the pages, which are read and compiled once."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("inpaintbench.reports")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+
+
 def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str:
     """Write the page of one method as HTML.
 
@@ -55,32 +68,33 @@ def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str
     ----------
     description : what the run recorded of the method, as `read_descriptions` gives it
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("inpaintbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
     board = run.leaderboard().set_index("method")
     rival = best_other(run, label)
     where = standings(run, label)
     good, bad = telling_cases(run, label, rival)
     failures = run.failures()
-    return environment.get_template("method.html.j2").render(
-        label=label,
-        metric=run.metric,
-        row=board.loc[label],
-        count=len(board),
-        description=description,
-        paragraphs=_paragraphs(description["documentation"]) if description else [],
-        card=_flat(description["card"]) if description and description["card"] else {},
-        standings=where,
-        strength=_sentence(where.iloc[0], len(board)) if len(where) and len(board) > 1 else "",
-        weakness=_sentence(where.iloc[-1], len(board)) if len(where) > 1 and len(board) > 1 else "",
-        rival=rival,
-        good=[_shown(run, case_id, label, rival) for case_id in good],
-        bad=[_shown(run, case_id, label, rival) for case_id in bad],
-        failures=failures[failures["method"] == label],
-        run=run.path.name,
+    return (
+        templates()
+        .get_template("method.html.j2")
+        .render(
+            label=label,
+            metric=run.metric,
+            row=board.loc[label],
+            count=len(board),
+            description=description,
+            paragraphs=_paragraphs(description["documentation"]) if description else [],
+            card=_flat(description["card"]) if description and description["card"] else {},
+            standings=where,
+            strength=_sentence(where.iloc[0], len(board)) if len(where) and len(board) > 1 else "",
+            weakness=_sentence(where.iloc[-1], len(board))
+            if len(where) > 1 and len(board) > 1
+            else "",
+            rival=rival,
+            good=[_shown(run, case_id, label, rival) for case_id in good],
+            bad=[_shown(run, case_id, label, rival) for case_id in bad],
+            failures=failures[failures["method"] == label],
+            run=run.path.name,
+        )
     )
 
 

@@ -21,7 +21,7 @@ from inpaintbench.reports import figures, texts
 from inpaintbench.reports.cases import case_data, failure_texts
 from inpaintbench.reports.downloads import Download, downloads
 from inpaintbench.reports.history import HISTORY, comparable, read_history
-from inpaintbench.reports.method_page import page_address, write_method_pages
+from inpaintbench.reports.method_page import page_address, templates, write_method_pages
 from inpaintbench.reports.picture import write_contact_sheet, write_family_sheet
 from inpaintbench.reports.provenance import provenance, reproduction
 from inpaintbench.reports.sample import KeptCase, by_surroundings, error_by_distance, kept_cases
@@ -139,14 +139,17 @@ def _tables(run: Run, kept: list[KeptCase]) -> list[Table]:
     return made
 
 
-def _figures(run: Run, past: pd.DataFrame, kept: list[KeptCase]) -> dict[str, "Figure"]:
+def _figures(
+    run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]
+) -> dict[str, "Figure"]:
     """The figures of the page that show something."""
+    around = tables["by-surroundings"].numbers.set_index("method")
     methods = run.leaderboard()["method"].tolist()
     made = {
         "quality": figures.quality_against_time(run),
         "hole": figures.heat_maps(run),
         "content": figures.by_group(run.by_content()),
-        "surroundings": figures.by_group(by_surroundings(run, kept)),
+        "surroundings": figures.by_group(around),
         "distance": figures.distance_curves(run, error_by_distance(kept)),
         "ranks": figures.critical_difference(run),
         "wins": figures.wins(run),
@@ -158,19 +161,16 @@ def _figures(run: Run, past: pd.DataFrame, kept: list[KeptCase]) -> dict[str, "F
 
 
 def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("inpaintbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = templates()
     own = environment.loader.get_source(environment, "report.js")[0]  # type: ignore[union-attr]
     board = run.leaderboard()
     methods = board["method"].tolist()
     plotly = get_plotlyjs().replace("\r", "")
     cases = case_data(run, methods, kept)
     boards = views(run)
-    drawn = _figures(run, past, kept)
+    drawn = _figures(run, tables, past, kept)
     about = {"methods": methods, "families": board["family"].tolist(), "views": boards}
     shown = [case["case_id"] for case in cases["cases"]]
     tables = tables | {"scores": _scores(run, shown)}

@@ -102,9 +102,7 @@ class Run:
     @cached_property
     def mse(self) -> pd.DataFrame:
         """MSE with a row per case and a column per method; NaN where there is no score."""
-        return self.scores.pivot(index="case_id", columns="label", values="mse").reindex(
-            self.cases["case_id"]
-        )
+        return self._wide("mse")
 
     @cached_property
     def photographs(self) -> np.ndarray[Any, np.dtype[Any]]:
@@ -115,9 +113,11 @@ class Run:
     @cached_property
     def psnr(self) -> pd.DataFrame:
         """PSNR in dB, arranged as `mse` is."""
-        return self.scores.pivot(index="case_id", columns="label", values="psnr").reindex(
-            self.cases["case_id"]
-        )
+        return self._wide("psnr")
+
+    def _wide(self, column: str) -> pd.DataFrame:
+        table = self.scores.pivot(index="case_id", columns="label", values=column)
+        return table.reindex(self.cases["case_id"])
 
     @cached_property
     def _leaderboard(self) -> pd.DataFrame:

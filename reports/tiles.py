@@ -1,4 +1,4 @@
-"""Small pictures that stand in a page itself."""
+"""Small pictures, and other files, that stand in a page itself."""
 
 import base64
 import io
@@ -37,8 +37,18 @@ def error_picture(restored: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uin
     return np.asarray(colormaps["inferno"](np.clip(error, 0, 1), bytes=True))[..., :3]
 
 
-def address(pixels: NDArray[np.uint8]) -> str:
-    """Make a picture a data address that stands in the page itself."""
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a picture as a PNG file, as small as may be."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def address(pixels: NDArray[np.uint8]) -> str:
+    """Make a picture a data address that stands in the page itself."""
+    return data_address("image/png", png(pixels))
+
+
+def data_address(kind: str, content: bytes) -> str:
+    """Make a file of a MIME type a data address, so that a page can hold it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import hypothesis
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 from skimage import data
 
 from inpaintbench.datasets.cases import Observation
+from inpaintbench.reports import load_run
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("default")
@@ -148,6 +151,32 @@ def hostile_names(hostile):
     space = {}
     exec((hostile / "hostile.py").read_text(), space)
     return [space[name].name for name in ("Script", "Long", "Turned", "Crash")]
+
+
+def inpaintbench(*arguments, cwd, path=None):
+    """Run the command line as a user does; `path`: a folder with packages of the user's own."""
+    environment = dict(os.environ)
+    if path:
+        environment["PYTHONPATH"] = os.pathsep.join([str(path), environment.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
+
+
+@pytest.fixture(scope="session")
+def hostile_run(hostile, hostile_names, tmp_path_factory):
+    """A run of these methods and a good one."""
+    folder = tmp_path_factory.mktemp("hostile-run")
+    options = [f"--methods={','.join([*hostile_names, 'mean'])}", "--cases=17", "--jobs=1"]
+    made = inpaintbench("run", *options, "--out=run", cwd=folder, path=hostile)
+    assert made.returncode == 0, made.stderr
+    assert "\x1b" not in made.stdout
+    return load_run(folder / "run")
 
 
 def replace_table(path, table):

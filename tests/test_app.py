@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import inpaintbench as run
 from conftest import replace_table
 from PIL import Image
 from skimage import data
@@ -22,16 +23,6 @@ from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.datasets import make_crop
 from inpaintbench.datasets.challenge import read_testset
 from inpaintbench.methods import parse_method
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import replace_table
-from test_app import run as inpaintbench
+from conftest import inpaintbench, replace_table
 from test_reports import NAN, made_up
 
 from inpaintbench.benchmarks.run import run_suite

@@ -1,10 +1,7 @@
 """A method's own page: what a run recorded of it, and how it did, in a real browser."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -177,25 +174,6 @@ def test_from_the_report_to_a_method_and_back(finished, tab, no_serious_faults):
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/index.html")
-
-
-@pytest.fixture(scope="module")
-def hostile_run(hostile, hostile_names, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile-run")
-    names = ",".join([*hostile_names, "mean"])
-    path = os.pathsep.join([str(hostile), os.environ.get("PYTHONPATH", "")])
-    options = [f"--methods={names}", "--cases=17", "--jobs=1", "--out=run"]
-    made = subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", "run", *options],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert made.returncode == 0, made.stderr
-    assert "\x1b" not in made.stdout
-    return load_run(folder / "run")
 
 
 def test_hostile_names_and_messages_are_text(hostile_run, hostile_names, tab, no_serious_faults):

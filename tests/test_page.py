@@ -4,16 +4,13 @@ import base64
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import replace_table
+from conftest import inpaintbench, replace_table
 from PIL import Image
 from plugins import Hopeful
 
@@ -385,23 +382,6 @@ def test_pictures_of_16_bits_and_colour_are_stored_too():
     assert np.array_equal(patches[9:], truth[box] >> 8)
 
 
-@pytest.fixture(scope="module")
-def hostile_run(hostile, hostile_names, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile-page")
-    path = os.pathsep.join([str(hostile), os.environ.get("PYTHONPATH", "")])
-    options = [f"--methods={','.join([*hostile_names, 'mean'])}", "--cases=17", "--jobs=1"]
-    made = subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", "run", *options, "--out=run"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert made.returncode == 0, made.stderr
-    return load_run(folder / "run")
-
-
 def test_hostile_names_and_messages_do_nothing(hostile_run, hostile_names, tab, no_serious_faults):
     tab.goto(address_of(hostile_run, "#list=failures"))
     tab.evaluate("drawAll()")
@@ -501,16 +481,6 @@ def test_a_run_of_the_first_version_has_a_page(finished, tab, tmp_path):
     write_report(load_run(folder))
     tab.goto((folder / "report" / "index.html").as_uri())
     assert "not recorded" in tab.inner_text("#made")
-
-
-def inpaintbench(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 def test_a_run_half_done_has_a_page_but_nothing_to_submit(finished, tab, tmp_path):

@@ -1,13 +1,11 @@
 """Methods on one picture, as a user tries them from the command line."""
 
-import os
 import re
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
+from conftest import inpaintbench
 from PIL import Image
 from plugins import Hopeful, Misbehaves, Spy
 from skimage import data
@@ -28,17 +26,7 @@ from inpaintbench.methods import parse_method
 
 
 def run(*arguments, cwd, path=None):
-    environment = dict(os.environ)
-    if path:
-        environment["PYTHONPATH"] = os.pathsep.join([str(path), environment.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", "try", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
-    )
+    return inpaintbench("try", *arguments, cwd=cwd, path=path)
 
 
 PICTURES = {

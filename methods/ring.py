@@ -1,0 +1,45 @@
+"""Filling holes by a constant of the known pixels around them: `ring-mean` and `ring-median`."""
+
+from abc import abstractmethod
+
+import numpy as np
+from scipy import ndimage
+
+from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.methods.method import Method, per_channel
+
+
+class RingMethod(Method):
+    """Fills every connected hole with a constant of its ring of known pixels, corners included.
+
+    Parameters
+    ----------
+    width : int
+        Of the ring, in pixels; a wider one takes more of the surroundings in.
+    """
+
+    family = "constant"
+    promises = ("shift", "contrast", "flip", "transpose")
+    width: int = 1
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"width must be 1 pixel or more, not {self.width}")
+
+    @abstractmethod
+    def constant(self, ring: Array) -> float:
+        """Choose the constant from the ring's known pixels, `(n,)`."""
+
+    def restore(self, observation: Observation) -> Array:
+        """Restore one picture."""
+        return per_channel(self._fill, observation)
+
+    def _fill(self, image: Array, mask: Mask) -> Array:
+        filled = image.astype(np.float64)
+        square = np.ones((3, 3), bool)
+        holes, count = ndimage.label(mask, square)
+        for number in range(1, count + 1):
+            hole = holes == number
+            ring = ndimage.binary_dilation(hole, square, self.width) & ~mask
+            filled[hole] = self.constant(image[ring])
+        return filled
