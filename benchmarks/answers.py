@@ -18,11 +18,19 @@ class InvalidRestoration(ValueError):
 
 
 class Form(NamedTuple):
-    """What a packed picture looks like."""
+    """What a packed picture looks like.
+
+    Attributes
+    ----------
+    shape, dtype : of the image
+    mask : shape of the mask
+    hidden : number of hidden pixels
+    """
 
     shape: tuple[int, ...]
     dtype: str
-    hidden: int  # pixels
+    mask: tuple[int, ...]
+    hidden: int
 
     @property
     def answer(self) -> tuple[int, ...]:
@@ -72,7 +80,7 @@ def pack(observations: Sequence[Observation]) -> Packed:
     pieces: list[bytes | memoryview] = []
     for observation in observations:
         image, mask = observation.image, observation.mask
-        forms.append(Form(image.shape, image.dtype.str, int(np.count_nonzero(mask))))
+        forms.append(Form(image.shape, image.dtype.str, mask.shape, int(np.count_nonzero(mask))))
         pieces += [np.ascontiguousarray(image).data, SPARE[: -image.nbytes % ALIGNED]]
         masks.append(mask.ravel())
     return Packed(forms, b"".join(pieces), np.packbits(np.concatenate(masks)).tobytes())
@@ -102,8 +110,8 @@ def unpack(packed: Packed) -> list[Observation]:
     start = first = 0
     for form in packed.forms:
         image: Array = np.ndarray(form.shape, form.dtype, memory, start)
-        size = form.shape[0] * form.shape[1]
-        mask = bits[first : first + size].reshape(form.shape[:2])
+        size = prod(form.mask)
+        mask = bits[first : first + size].reshape(form.mask)
         observations.append(Observation(image, mask))
         start += image.nbytes + -image.nbytes % ALIGNED
         first += size
@@ -138,7 +146,9 @@ def finish_picture(restored: object, observation: Observation) -> tuple[Array, f
         If it is no array of numbers of the picture's shape, or not finite.
     """
     image = observation.image
-    exact = _numbers(restored, image.shape)
+    exact = _numbers(restored, observation.answer_shape)
+    if observation.mask.all():
+        return _rounded(exact[observation.mask], image.dtype), 0.0
     difference = np.abs(exact - image)
     difference[observation.mask] = 0
     altered = difference.max(initial=0.0) * (255 / np.iinfo(image.dtype).max)
@@ -227,6 +237,8 @@ def hidden_parts(answers: Answers, packed: Packed) -> list[Array | None]:
 
 def picture_of(hidden: Array, observation: Observation) -> Array:
     """Make the restored picture: the known pixels, with the hidden ones pasted in."""
+    if observation.mask.all():
+        return hidden.reshape(observation.answer_shape)
     picture = observation.image.copy()
     picture[observation.mask] = hidden
     return picture

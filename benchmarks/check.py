@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from inpaintbench.benchmarks.suite import TASKS
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.method import Method, highest_value
 
@@ -67,17 +67,27 @@ def _photograph(height: int, width: int, colour: bool = False, deep: bool = Fals
 
 
 def _observation(
+    method: type[Method],
     height: int = 75,
     width: int = 90,
     hole: tuple[slice, slice] = (slice(30, 41), slice(33, 48)),
     colour: bool = False,
     deep: bool = False,
 ) -> Observation:
+    """Make what the method takes: a picture with a hole, or one that is wanted as a whole."""
     image = _photograph(height, width, colour, deep).copy()
-    mask = np.zeros((height, width), bool)
-    mask[hole] = True
-    image[mask] = 0
-    return Observation(image, mask)
+    if _fills_holes(method):
+        mask = np.zeros((height, width), bool)
+        mask[hole] = True
+        image[mask] = 0
+        return Observation(image, mask)
+    times = 2 if set(method.tasks) <= set(UPSCALE) else 1
+    return Observation(image, np.ones((height * times, width * times), bool))
+
+
+def _fills_holes(method: type[Method]) -> bool:
+    """Whether it can do tasks that hide pixels by a mask, not only those that ask for all."""
+    return bool(set(method.tasks) & set(HIDING))
 
 
 def _need(holds: bool, message: str) -> None:
@@ -88,7 +98,7 @@ def _need(holds: bool, message: str) -> None:
 def _restored(method: Method, observation: Observation) -> Array:
     """Restore, and check all that must be true of any answer."""
     restored = method.restore(observation)
-    shape, highest = observation.image.shape, highest_value(observation)
+    shape, highest = observation.answer_shape, highest_value(observation)
     _need(isinstance(restored, np.ndarray), f"return a numpy array, not {type(restored).__name__}")
     _need(restored.shape == shape, f"return shape {shape}, not {restored.shape}")
     _need(restored.dtype.kind in "uif", f"return integers or floats, not {restored.dtype}")
@@ -122,18 +132,18 @@ def check_parameters(method: type[Method]) -> None:
 
 def check_grey(method: type[Method]) -> None:
     """A greyscale picture comes back in shape, dtype and range."""
-    _restored(method(), _observation())
+    _restored(method(), _observation(method))
 
 
 def check_colour(method: type[Method]) -> None:
     """A colour picture comes back as (H, W, 3)."""
-    _restored(method(), _observation(colour=True))
+    _restored(method(), _observation(method, colour=True))
 
 
 def check_sixteen_bits(method: type[Method]) -> None:
     """A 16-bit picture is restored in its own range, 0..65535."""
-    observation = _observation(deep=True)
-    shallow = _restored(method(), _observation())
+    observation = _observation(method, deep=True)
+    shallow = _restored(method(), _observation(method))
     restored = _restored(method(), observation)
     distance = np.abs(restored / 257 - shallow)[observation.mask].mean()
     _need(bool(distance < 10), "restore 16 bits like 8 bits, scaled: do not convert silently")
@@ -143,25 +153,29 @@ def check_sizes(method: type[Method]) -> None:
     """Odd and even sides, small and large, are restored."""
     for height, width in ((45, 46), (70, 93), (101, 64), (200, 131)):
         hole = (slice(20, 25), slice(21, 26))
-        _restored(method(), _observation(height, width, hole))
+        _restored(method(), _observation(method, height, width, hole))
 
 
 def check_tiny(method: type[Method]) -> None:
     """A picture smaller than any patch is restored, or its hole filled somehow."""
     for height, width in ((1, 1), (1, 2), (2, 3), (5, 4), (9, 6)):
         hole = (slice(0, max(height // 2, 1)), slice(0, max(width // 2, 1)))
-        _restored(method(), _observation(height, width, hole))
+        _restored(method(), _observation(method, height, width, hole))
 
 
 def check_border(method: type[Method]) -> None:
     """A hole that touches the border, or lies in the corner, is restored."""
+    if not _fills_holes(method):
+        return
     for hole in ((slice(0, 9), slice(30, 45)), (slice(66, 75), slice(79, 90))):
-        _restored(method(), _observation(hole=hole))
+        _restored(method(), _observation(method, hole=hole))
 
 
 def check_several_holes(method: type[Method]) -> None:
     """Several holes, also single pixels and lines, are restored."""
-    observation = _observation()
+    if not _fills_holes(method):
+        return
+    observation = _observation(method)
     mask = observation.mask.copy()
     mask[10, 10] = mask[60, 5:85] = True
     mask[50:58, 50:58] = np.eye(8, dtype=bool)
@@ -170,6 +184,8 @@ def check_several_holes(method: type[Method]) -> None:
 
 def check_no_hole(method: type[Method]) -> None:
     """A picture without a hole comes back unchanged."""
+    if not _fills_holes(method):
+        return
     image = _photograph(75, 90)
     restored = _restored(method(), Observation(image, np.zeros(image.shape, bool)))
     _need(bool(np.abs(restored - image.astype(float)).max() < 1), "leave a picture without a hole")
@@ -177,12 +193,16 @@ def check_no_hole(method: type[Method]) -> None:
 
 def check_all_hidden(method: type[Method]) -> None:
     """A picture with everything hidden gives some answer."""
+    if not _fills_holes(method):
+        return
     _restored(method(), Observation(np.zeros((75, 90), np.uint8), np.ones((75, 90), bool)))
 
 
 def check_flat(method: type[Method]) -> None:
     """A flat picture is restored flat."""
-    mask = _observation().mask
+    if not _fills_holes(method):
+        return  # low light is not restored to itself
+    mask = _observation(method).mask
     image = np.where(mask, 0, 200).astype(np.uint8)
     restored = _restored(method(), Observation(image, mask))[mask].astype(float)
     flat = bool(np.abs(restored - 200).max() < 25)
@@ -192,7 +212,9 @@ def check_flat(method: type[Method]) -> None:
 
 def check_hidden_unseen(method: type[Method]) -> None:
     """What stands in the hidden pixels changes nothing."""
-    observation = _observation()
+    if not _fills_holes(method):
+        return
+    observation = _observation(method)
     other = observation.image.copy()
     other[observation.mask] = 255
     first = method().restore(observation)
@@ -202,7 +224,7 @@ def check_hidden_unseen(method: type[Method]) -> None:
 
 def check_inputs_kept(method: type[Method]) -> None:
     """Image and mask are not modified."""
-    observation = _observation()
+    observation = _observation(method)
     image, mask = observation.image.copy(), observation.mask.copy()
     method().restore(observation)
     _need(np.array_equal(image, observation.image), "copy the image before changing it")
@@ -211,7 +233,7 @@ def check_inputs_kept(method: type[Method]) -> None:
 
 def check_repeatable(method: type[Method]) -> None:
     """The same observation gives the same answer, in the same and in a fresh object."""
-    observation, made = _observation(), method()
+    observation, made = _observation(method), method()
     answers = [made.restore(observation), made.restore(observation), method().restore(observation)]
     same = all(np.array_equal(answers[0], answer) for answer in answers[1:])
     _need(same, "make it deterministic: take random numbers from a generator seeded by a field")
@@ -220,7 +242,11 @@ def check_repeatable(method: type[Method]) -> None:
 def check_batch(method: type[Method]) -> None:
     """restore_batch gives what restore gives, for pictures of different sizes."""
     holes = ((slice(22, 27), slice(30, 51)), (slice(25, 34), slice(25, 34)))
-    several = [_observation(), _observation(70, 93, holes[0]), _observation(80, 71, holes[1])]
+    several = [
+        _observation(method),
+        _observation(method, 70, 93, holes[0]),
+        _observation(method, 80, 71, holes[1]),
+    ]
     made = method()
     batch = made.restore_batch(several)
     _need(len(batch) == len(several), "return one picture per observation from restore_batch")
@@ -231,7 +257,11 @@ def check_batch(method: type[Method]) -> None:
 
 def check_predictions(method: type[Method]) -> None:
     """predict_batch gives the hidden pixels of what restore gives, grey and colour."""
-    several = [_observation(), _observation(70, 93, colour=True), _observation(80, 71, deep=True)]
+    several = [
+        _observation(method),
+        _observation(method, 70, 93, colour=True),
+        _observation(method, 80, 71, deep=True),
+    ]
     made = method()
     predictions = made.predict_batch(several)
     _need(len(predictions) == len(several), "return one array per observation from predict_batch")
@@ -244,13 +274,17 @@ def check_predictions(method: type[Method]) -> None:
 
 def check_expected_errors(method: type[Method]) -> None:
     """The errors that a method expects, if it can tell, are one of 0 or more per hidden pixel."""
-    several = [_observation(), _observation(70, 93, colour=True), _observation(80, 71, deep=True)]
+    several = [
+        _observation(method),
+        _observation(method, 70, 93, colour=True),
+        _observation(method, 80, 71, deep=True),
+    ]
     errors = method().expected_errors(several)
     if errors is None:
         return
     _need(len(errors) == len(several), "return one array per observation from expected_errors")
     for observation, error in zip(several, errors, strict=True):
-        shape = observation.image[observation.mask].shape
+        shape = (np.count_nonzero(observation.mask), *observation.image.shape[2:])
         _need(error.shape == shape, f"return {shape}, as image[mask], from expected_errors")
         _need(not (error < 0).any(), "return squared errors, or NaN, from expected_errors")
         _need(not np.isinf(error).any(), "return finite errors, or NaN, from expected_errors")
@@ -269,9 +303,9 @@ def check_promises(method: type[Method]) -> None:
     """The promised symmetries hold: shift, contrast, flip, transpose."""
     unknown = set(method.promises) - set(SYMMETRIES)
     _need(not unknown, f"set promises to some of {', '.join(SYMMETRIES)}")
-    soft = _observation().image // 3 + 20  # leaves room for what follows
-    mask = _observation().mask
-    observation = Observation(np.where(mask, 0, soft).astype(np.uint8), mask)
+    observation = _observation(method)
+    soft = observation.image // 3 + 20  # leaves room for what follows
+    observation = _hidden(soft, observation.mask)
     for promise in method.promises:
         broken = symmetry_error(method(), observation, promise)
         _need(broken <= CLOSE * 255, f"do not promise {promise}, or keep it: off by {broken:.3g}")
@@ -283,10 +317,16 @@ def symmetry_error(method: Method, observation: Observation, promise: str) -> fl
     moves = promise in ("flip", "transpose")
     mask = np.ascontiguousarray(change(observation.mask)) if moves else observation.mask
     image = change(observation.image.astype(np.int64)).astype(np.uint8)
-    image[mask] = 0
     expected = change(method.restore(observation).astype(np.float64))
-    found = method.restore(Observation(np.ascontiguousarray(image), mask))
+    found = method.restore(_hidden(np.ascontiguousarray(image), mask))
     return float(np.abs(found - expected)[mask].max(initial=0.0))
+
+
+def _hidden(image: Array, mask: Mask) -> Observation:
+    """Hide pixels of an image, unless all of a picture is asked for."""
+    if not mask.all():
+        image[mask] = 0
+    return Observation(image, mask)
 
 
 def _close(first: Array, second: Array, mask: Mask, highest: int) -> bool:

@@ -291,7 +291,7 @@ def _keep_cases(plan: Plan) -> None:
     """Write what a sample of the cases looks like."""
     for case in draw_block(plan.suite, plan.kept()):
         mask = case.mask.astype(np.uint8) * 255
-        pictures = {"truth": case.truth, "observed": case.observation.image, "mask": mask}
+        pictures = {"truth": case.truth, "observed": case.observation.enlarged, "mask": mask}
         for what, pixels in pictures.items():
             write_picture(pixels, picture_path(plan.folder, "pictures", what, case.case_id))
 

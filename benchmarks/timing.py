@@ -24,7 +24,7 @@ from pebble import ProcessPool
 
 from inpaintbench.benchmarks.isolation import ONE_THREAD
 from inpaintbench.benchmarks.workers import guarded
-from inpaintbench.datasets.cases import Observation
+from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.weights import fit_seconds
 
@@ -106,18 +106,29 @@ def growing_observations(observation: Observation) -> list[Observation]:
     """Repeat a picture in growing sizes around growing holes: what its cost depends on.
 
     The kind of pixel does not change, only their number: the picture is mirrored at its borders.
+    Where all of a picture is asked for, only its size grows.
     """
+    if observation.mask.all():
+        times = observation.mask.shape[0] // observation.image.shape[0]
+        return [
+            Observation(_mirrored(observation.image, side // times), np.ones((side, side), bool))
+            for side in sorted({side for side, _ in GROWTH})
+        ]
     grown = []
     for side, hole in GROWTH:
-        image = observation.image
-        extra = [(0, max(side - n, 0)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
-        image = np.pad(image, extra, mode="symmetric")[:side, :side]
+        image = _mirrored(observation.image, side)
         mask = np.zeros(image.shape[:2], bool)
         middle = slice((side - hole) // 2, (side + hole) // 2)
         mask[middle, middle] = True
         image[mask] = 0
         grown.append(Observation(image, mask))
     return grown
+
+
+def _mirrored(image: Array, side: int) -> Array:
+    """Cut a picture to a side, or mirror it at its borders until it has that."""
+    extra = [(0, max(side - n, 0)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, extra, mode="symmetric")[:side, :side]
 
 
 def _time_method(

@@ -13,6 +13,15 @@ Mask = NDArray[np.bool_]
 
 # The tasks that hide pixels by a mask and ask for them: any method of inpainting can try these.
 HIDING = ("crop", "border", "grid", "scratches", "center-pixel")
+# The tasks that show a degraded picture and ask for all of it.
+UPSCALE = ("upscale",)
+LOW_LIGHT = (
+    "low-light",
+    "low-light-published",
+    "low-light-gaussian",
+    "low-light-poisson",
+    "low-light-speckle",
+)
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
@@ -30,9 +39,11 @@ class Observation:
     Attributes
     ----------
     image : (H, W) or (H, W, 3) array of uint8 or uint16
-        The picture; hidden pixels are 0.
+        The picture; hidden pixels are 0. Of the tasks that ask for all of a picture it is what is
+        given of it: degraded, or smaller.
     mask : (H, W) array of bool
-        `True` where a pixel is hidden.
+        `True` where a pixel is hidden. All `True` where all of a picture is asked for; its shape,
+        which is then not always that of the image, is the picture's.
     """
 
     image: Array
@@ -42,6 +53,19 @@ class Observation:
     def hidden_box(self) -> tuple[slice, slice]:
         """The smallest rectangle that holds every hidden pixel (empty if there is none)."""
         return bounding_box(self.mask)
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Shape of the restored picture: `(H, W)` or `(H, W, 3)`."""
+        return (*self.mask.shape, *self.image.shape[2:])
+
+    @property
+    def enlarged(self) -> Array:
+        """The image in the restored picture's size, for people to look at: pixels repeated."""
+        times = [
+            whole // own for whole, own in zip(self.mask.shape, self.image.shape, strict=False)
+        ]
+        return self.image.repeat(times[0], axis=0).repeat(times[1], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +86,8 @@ class Case:
         The whole undamaged picture.
     mask : (H, W) array of bool
         `True` where a pixel is hidden.
+    given : array of the truth's dtype and number of axes, or None
+        What a method gets to see, where that is not the truth with 0 at hidden pixels.
     """
 
     case_id: str
@@ -71,23 +97,30 @@ class Case:
     seed: int
     truth: Array
     mask: Mask
+    given: Array | None = None
 
     @cached_property
     def observation(self) -> Observation:
-        """What a method gets to see: the truth with 0 at hidden pixels, and the mask."""
+        """What a method gets to see: `given`, else the truth with 0 at hidden pixels; the mask."""
+        if self.given is not None:
+            return Observation(self.given, self.mask)
         image = self.truth.copy()
         image[self.mask] = 0
         return Observation(image, self.mask)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape, dtype, every pixel and the mask: equal exactly for identical cases."""
+        """Hash of shape, dtype, every pixel, the mask and what is given: equal for equal cases."""
         digest = hashlib.sha256(f"{self.truth.shape} {self.truth.dtype}".encode())
-        digest.update(
-            np.ascontiguousarray(self.truth, self.truth.dtype.newbyteorder("<")).tobytes()
-        )
+        digest.update(_little_endian(self.truth))
         digest.update(np.packbits(self.mask).tobytes())
+        if self.given is not None:
+            digest.update(_little_endian(self.given))
         return digest.hexdigest()
+
+
+def _little_endian(pixels: Array) -> bytes:
+    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
 
 
 class Share(NamedTuple):

@@ -21,6 +21,9 @@ from inpaintbench.datasets.images import (
 )
 from inpaintbench.datasets.tasks.metrics import Metric
 
+# The truth, what to hide of it, and what is given instead where the task degrades all of it.
+Degraded = tuple[Array, Mask] | tuple[Array, Mask, Array]
+
 
 class Task(Protocol):
     """What a task's module has.
@@ -50,8 +53,8 @@ class Task(Protocol):
     @property
     def METRICS(self) -> tuple[Metric, ...]: ...  # noqa: D102, N802
 
-    def draw(self, pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask]:
-        """Draw a picture of the task's size from a photograph, and what to hide of it.
+    def draw(self, pixels: Array, rng: np.random.Generator) -> Degraded:
+        """Draw a picture of the task's size from a photograph, and degrade it.
 
         Raises
         ------
@@ -82,7 +85,7 @@ def draw_case(task: Task, photograph: Photograph, suite_seed: int, index: int) -
         If the task cannot use the photograph.
     """
     seed = case_seed(suite_seed, photograph.image_id, index)
-    truth, mask = task.draw(photograph.pixels, np.random.default_rng(seed))
+    truth, mask, *given = task.draw(photograph.pixels, np.random.default_rng(seed))
     return Case(
         case_id=case_id(photograph.image_id, index),
         task=task.NAME,
@@ -91,6 +94,7 @@ def draw_case(task: Task, photograph: Photograph, suite_seed: int, index: int) -
         seed=seed,
         truth=truth,
         mask=mask,
+        given=given[0] if given else None,
     )
 
 
