@@ -1,9 +1,12 @@
 """What goes to a method's process and comes back: packed small, since every crop pays for it."""
 
-from collections.abc import Iterable, Sequence
-from math import prod
+import tempfile
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +28,15 @@ class Form(NamedTuple):
     shape, dtype : of the image
     mask : shape of the mask
     hidden : number of hidden pixels
+    place, mask_place : of the image's and the mask's first byte among the packed ones
     """
 
     shape: tuple[int, ...]
     dtype: str
     mask: tuple[int, ...]
     hidden: int
+    place: int
+    mask_place: int
 
     @property
     def answer(self) -> tuple[int, ...]:
@@ -44,15 +50,25 @@ class Packed(NamedTuple):
     Attributes
     ----------
     forms : of the pictures
-    pixels : the pictures, with spare bytes so that each is aligned
-    masks : all masks, a bit a pixel
-    lent : path of a file that holds the pixels instead; several times faster than a pipe
+    pixels : each image and its mask, with spare bytes so that all are aligned
+    lent : path of a file that holds the pixels instead; many times faster than a pipe
     """
 
     forms: list[Form]
     pixels: bytes
-    masks: bytes
     lent: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Plain tuples are sent several times faster than named ones.
+        return _packed, ([tuple(form) for form in self.forms], self.pixels, self.lent)
+
+    def only(self, part: slice) -> "Packed":
+        """Take some of the observations; the pixels stay together."""
+        return self._replace(forms=self.forms[part])
+
+
+def _packed(forms: list[tuple[Any, ...]], pixels: bytes, lent: str) -> Packed:
+    return Packed([Form(*form) for form in forms], pixels, lent)
 
 
 class Answers(NamedTuple):
@@ -76,58 +92,76 @@ class Answers(NamedTuple):
 
 def pack(observations: Sequence[Observation]) -> Packed:
     """Pack observations to send them to another process."""
-    forms, masks = [], [np.empty(0, bool)]
+    forms: list[Form] = []
     pieces: list[bytes | memoryview] = []
+    place = 0
     for observation in observations:
-        image, mask = observation.image, observation.mask
-        forms.append(Form(image.shape, image.dtype.str, mask.shape, int(np.count_nonzero(mask))))
-        pieces += [np.ascontiguousarray(image).data, SPARE[: -image.nbytes % ALIGNED]]
-        masks.append(mask.ravel())
-    return Packed(forms, b"".join(pieces), np.packbits(np.concatenate(masks)).tobytes())
+        image, mask = (np.ascontiguousarray(a) for a in (observation.image, observation.mask))
+        behind = place + image.nbytes + -image.nbytes % ALIGNED
+        hidden = int(np.count_nonzero(mask))
+        forms.append(Form(image.shape, image.dtype.str, mask.shape, hidden, place, behind))
+        place = behind + mask.nbytes + -mask.nbytes % ALIGNED
+        for array in (image, mask):
+            pieces += [array.data, SPARE[: -array.nbytes % ALIGNED]]
+    return Packed(forms, b"".join(pieces))
 
 
-def lend(packed: Packed, path: Path) -> Packed:
-    """Put the pixels into a file, for another process to take; as it is if there is no room."""
-    try:
-        path.write_bytes(packed.pixels)
-    except OSError:
-        return packed
-    return packed._replace(pixels=b"", lent=str(path))
+class Lending:
+    """Packed observations in a file for other processes to map, as long as this object lives.
+
+    Attributes
+    ----------
+    packed : Packed
+        What to send them; with the pixels in it if there is no room for the file.
+    size : int
+        Bytes that it takes.
+
+    Parameters
+    ----------
+    packed : from `pack`
+    folder : where the file may stand, in memory if that is to be had
+    """
+
+    def __init__(self, packed: Packed, folder: Path) -> None:
+        self.packed = packed
+        self.size = len(packed.pixels)
+        if not packed.pixels:
+            return
+        with suppress(OSError):
+            number, path = tempfile.mkstemp(dir=folder)
+            weakref.finalize(self, Path(path).unlink, missing_ok=True)
+            with open(number, "wb") as file:
+                file.write(packed.pixels)
+            self.packed = packed._replace(pixels=b"", lent=path)
 
 
-def take(packed: Packed) -> Packed:
-    """Take the pixels out of the file that they were lent in."""
+def taken(packed: Packed) -> mmap | bytearray:
+    """Take the packed bytes: a copy of this process alone, which may be written to."""
     if not packed.lent:
-        return packed
-    return packed._replace(pixels=Path(packed.lent).read_bytes(), lent="")
+        return bytearray(packed.pixels)
+    with open(packed.lent, "rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_COPY)
 
 
-def unpack(packed: Packed) -> list[Observation]:
-    """Make the observations again; their arrays may be written to."""
-    memory = bytearray(packed.pixels)
-    bits = np.unpackbits(np.frombuffer(packed.masks, np.uint8)).view(np.bool_)
-    observations = []
-    start = first = 0
-    for form in packed.forms:
-        image: Array = np.ndarray(form.shape, form.dtype, memory, start)
-        size = prod(form.mask)
-        mask = bits[first : first + size].reshape(form.mask)
-        observations.append(Observation(image, mask))
-        start += image.nbytes + -image.nbytes % ALIGNED
-        first += size
-    return observations
-
-
-def modified(packed: Packed, observations: Sequence[Observation]) -> list[int]:
-    """Numbers of the observations that are not what was packed any more."""
-    if pack(observations) == packed:
-        return []
-    pairs = zip(unpack(packed), observations, strict=True)
+def unpack(packed: Packed, memory: mmap | bytearray) -> list[Observation]:
+    """Make the observations again, in bytes that were `taken`."""
     return [
-        number
-        for number, (before, now) in enumerate(pairs)
-        if not (np.array_equal(before.image, now.image) and np.array_equal(before.mask, now.mask))
+        Observation(
+            np.ndarray(form.shape, form.dtype, memory, form.place),
+            np.ndarray(form.mask, np.bool_, memory, form.mask_place),
+        )
+        for form in packed.forms
     ]
+
+
+def modified(packed: Packed, memory: mmap | bytearray) -> list[int]:
+    """Numbers of the observations that are not what was packed any more."""
+    before, now = (np.frombuffer(m, np.uint64) for m in (taken(packed), memory))
+    if np.array_equal(before, now):
+        return []
+    changed = np.flatnonzero(before != now) * before.itemsize
+    starts = [form.place for form in packed.forms]
+    return sorted(set((np.searchsorted(starts, changed, "right") - 1).tolist()))
 
 
 def finish_picture(restored: object, observation: Observation) -> tuple[Array, float]:
@@ -155,13 +189,14 @@ def finish_picture(restored: object, observation: Observation) -> tuple[Array, f
     return _rounded(exact[observation.mask], image.dtype), float(altered)
 
 
-def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> list[Array] | None:
+def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> Array | None:
     """Check predicted hidden pixels of pictures of one dtype together, and finish them.
 
     Returns
     -------
-    list of arrays
-        As `finish_prediction` gives them one by one; None if anything is wrong, or dtypes differ.
+    (n,) array
+        As `finish_prediction` gives them one by one, one after the other; None if anything is
+        wrong, or dtypes differ.
     """
     dtypes = {form.dtype for form in forms}
     answers = [answer for answer in predicted if isinstance(answer, np.ndarray)]
@@ -172,18 +207,7 @@ def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> li
     exact = np.concatenate([answer.ravel() for answer in answers], dtype=np.float64)
     if not np.isfinite(exact).all():
         return None
-    return split(_rounded(exact, np.dtype(dtypes.pop())), forms)
-
-
-def split(values: Array, forms: Iterable[Form]) -> list[Array]:
-    """Cut hidden pixels that stand one after the other into those of each picture."""
-    parts: list[Array] = []
-    start = 0
-    for form in forms:
-        size = prod(form.answer)
-        parts.append(values[start : start + size].reshape(form.answer))
-        start += size
-    return parts
+    return _rounded(exact, np.dtype(dtypes.pop()))
 
 
 def finish_prediction(predicted: object, observation: Observation) -> Array:
@@ -229,9 +253,9 @@ def hidden_parts(answers: Answers, packed: Packed) -> list[Array | None]:
         if number in answers.problems:
             parts.append(None)
             continue
-        dtype, count = np.dtype(form.dtype), prod(form.answer)
-        parts.append(np.frombuffer(answers.hidden, dtype, count, start).reshape(form.answer))
-        start += count * dtype.itemsize
+        part: Array = np.ndarray(form.answer, form.dtype, answers.hidden, start)
+        parts.append(part)
+        start += part.nbytes
     return parts
 
 

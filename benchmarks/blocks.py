@@ -8,18 +8,18 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from inpaintbench.benchmarks.answers import picture_of
+from inpaintbench.benchmarks.answers import Lending, picture_of
 from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.isolation import Limits
-from inpaintbench.benchmarks.restoring import Outcome, restore_cases
+from inpaintbench.benchmarks.restoring import Outcome, lend, restore_block
 from inpaintbench.benchmarks.scoring import USUAL, constant_mse, score_picture
 from inpaintbench.benchmarks.suite import Suite
-from inpaintbench.datasets.cases import Case, Observation, Share
+from inpaintbench.datasets.cases import Case, Share
 from inpaintbench.datasets.files import encoded_picture
 from inpaintbench.datasets.images import Photograph
 from inpaintbench.methods.method import Method
@@ -27,6 +27,7 @@ from inpaintbench.methods.method import Method
 LEAST_CASES, MOST_CASES = 8, 256  # in a block
 BLOCKS = 10  # into which a small suite is cut
 MOST_OTHERS = 1000  # pictures that a method which looks around is shown
+REMEMBERED = 2**26  # bytes of observations that a worker keeps for the methods to come
 
 Photographs = Mapping[str, Photograph] | None  # by image id; None: each worker reads them itself
 
@@ -111,6 +112,32 @@ def draw_block(suite: Suite, block: Block, photographs: Photographs = None) -> l
     return cases
 
 
+class Drawn(NamedTuple):
+    """A block's cases, and their observations packed for methods to see."""
+
+    cases: list[Case]
+    lending: Lending
+
+
+_drawn: dict[str, Drawn] = {}  # by the hash of a block's cases; the oldest first
+
+
+def drawn_block(suite: Suite, block: Block, photographs: Photographs, sha256: str) -> Drawn:
+    """Draw and pack a block, or take it as it was drawn for the method before.
+
+    Raises
+    ------
+    InputError
+        If a photograph is not there any more.
+    """
+    if sha256 not in _drawn:
+        cases = draw_block(suite, block, photographs)
+        _drawn[sha256] = Drawn(cases, lend([case.observation for case in cases]))
+        while len(_drawn) > 1 and sum(d.lending.size for d in [*_drawn.values()]) > REMEMBERED:
+            _drawn.pop(next(iter(_drawn)), None)
+    return _drawn[sha256]
+
+
 @dataclass
 class Finished:
     """What comes back of a block.
@@ -140,20 +167,21 @@ def score_block(
     method: Method,
     block: Block,
     others: Block,
+    sha256: str,
     kept_every: int,
     limits: Limits,
     libraries: Sequence[str] = (),
     photographs: Photographs = None,
 ) -> Finished:
-    """Draw a block, restore it in isolation, and score it; restorations of some cases are kept."""
+    """Draw a block, restore it in isolation, and score it; restorations of some cases are kept.
+
+    `sha256` is the hash of the block's cases, as `Plan.case_hashes` makes it.
+    """
     begin = time.perf_counter()
-    cases = draw_block(suite, block, photographs)
-    seen: list[Observation] = []
-    if method.looks_around:
-        seen = [case.observation for case in draw_block(suite, others, photographs)]
-    observations = [case.observation for case in cases]
+    cases, observations = drawn_block(suite, block, photographs, sha256)
+    seen = lend([case.observation for case in draw_block(suite, others, photographs)])
     drawn = time.perf_counter()
-    outcomes = restore_cases(method, observations, seen, limits, libraries)
+    outcomes = restore_block(method, observations, seen, limits, libraries)
     restored = time.perf_counter()
     finished = Finished(pd.DataFrame())
     rows = []

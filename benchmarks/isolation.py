@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -69,6 +71,22 @@ class MethodFailed(Exception):
         self.status, self.message, self.traceback = status, message, traceback
 
 
+def memory_folder() -> Path:
+    """Where files for other processes may stand, in memory if that is to be had.
+
+    It goes with this process: should this be killed, its last isolated process removes it.
+    """
+    return _memory_folder(os.getpid())
+
+
+@cache
+def _memory_folder(_process: int) -> Path:
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="inpaintbench-", dir=memory))
+    Finalize(None, shutil.rmtree, (folder, True), exitpriority=0)  # also in a child process
+    return folder
+
+
 class Isolation:
     """One process for one method, started anew after it died or had to be killed.
 
@@ -77,7 +95,7 @@ class Isolation:
     answered : bool
         Whether the process has answered since it was started.
     folder : Path
-        Where files for the process may stand, in memory if that is to be had.
+        What the process says of itself.
 
     Parameters
     ----------
@@ -88,8 +106,7 @@ class Isolation:
 
     def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
         self.answered = False
-        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="inpaintbench-", dir=memory))
+        self.folder = Path(tempfile.mkdtemp(dir=memory_folder()))
         arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(
             1, initializer=confine, initargs=arguments, context=_context(libraries)
@@ -194,7 +211,7 @@ def confine(memory: int, folder: str) -> None:
     """
     with suppress(AttributeError, OSError):  # no such thing on Windows; a leader already
         os.setsid()
-    end_with_parent()
+    end_with_parent(Path(folder).parent)
     _limit("RLIMIT_DATA", memory)
     _limit("RLIMIT_CORE", 0)
     if tasks := _tasks_of_user():
@@ -209,18 +226,21 @@ def confine(memory: int, folder: str) -> None:
     faulthandler.enable(faults)
 
 
-def end_with_parent() -> None:
+def end_with_parent(left_behind: Path | None = None) -> None:
     """Let this process end when its parent does, however that came: a hung one would not notice.
 
-    One that leads a process group takes the group along.
+    One that leads a process group takes the group along. `left_behind` is a folder of the parent's,
+    to be removed then.
     """
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, args=[left_behind], daemon=True).start()
 
 
-def _wait_for_parent() -> None:
+def _wait_for_parent(left_behind: Path | None) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        if left_behind:
+            shutil.rmtree(left_behind, ignore_errors=True)
         if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)

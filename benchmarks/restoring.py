@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inpaintbench.benchmarks.answers import hidden_parts, lend, pack
-from inpaintbench.benchmarks.isolation import Isolation, Limits, MethodFailed, isolated
-from inpaintbench.benchmarks.workers import restore_block
+from inpaintbench.benchmarks.answers import Lending, Packed, hidden_parts, pack
+from inpaintbench.benchmarks.isolation import (
+    Isolation,
+    Limits,
+    MethodFailed,
+    isolated,
+    memory_folder,
+)
+from inpaintbench.benchmarks.workers import answer
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods.method import Method
 
 HOPELESS = 3  # cases in a row that took too long, after which the rest of a block is not tried
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """What became of one method on one case.
 
@@ -41,10 +47,25 @@ class Outcome:
         return self.status == "ok"
 
 
+def lend(observations: Sequence[Observation]) -> Lending:
+    """Pack observations for the processes of methods."""
+    return Lending(pack(observations), memory_folder())
+
+
 def restore_cases(
     method: Method,
     observations: Sequence[Observation],
     others: Sequence[Observation],
+    limits: Limits,
+) -> list[Outcome]:
+    """Restore a block of cases as `restore_block` does."""
+    return restore_block(method, lend(observations), lend(others), limits)
+
+
+def restore_block(
+    method: Method,
+    observations: Lending,
+    others: Lending,
     limits: Limits,
     libraries: Sequence[str] = (),
 ) -> list[Outcome]:
@@ -60,36 +81,30 @@ def restore_cases(
     libraries : see `Isolation`
     """
     process = isolated(method.label, limits.gibibytes, libraries)
-    if process.answered or attempt(process, method, observations[:1], others, limits)[0].is_ok:
-        outcomes = attempt(process, method, observations, others, limits)
+
+    def restored(part: slice) -> list[Outcome]:
+        return attempt(process, method, observations.packed.only(part), others.packed, limits)
+
+    if process.answered or restored(slice(1))[0].is_ok:
+        outcomes = restored(slice(None))
         if all(outcome.is_ok for outcome in outcomes):
             return outcomes
     outcomes = []
-    for observation in observations:
+    for number in range(len(observations.packed.forms)):
         if [outcome.status for outcome in outcomes[-HOPELESS:]] == ["timeout"] * HOPELESS:
             outcomes.append(Outcome("timeout", f"not tried: {HOPELESS} before took too long"))
         else:
-            outcomes += attempt(process, method, [observation], others, limits)
+            outcomes += restored(slice(number, number + 1))
     return outcomes
 
 
 def attempt(
-    process: Isolation,
-    method: Method,
-    observations: Sequence[Observation],
-    others: Sequence[Observation],
-    limits: Limits,
+    process: Isolation, method: Method, packed: Packed, others: Packed, limits: Limits
 ) -> list[Outcome]:
     """Restore cases by one call in a process; a failure is the same outcome for each of them."""
-    count = len(observations)
-    packed = pack(observations)
-    arguments = (
-        method,
-        lend(packed, process.folder / "observations"),
-        lend(pack(others), process.folder / "others"),
-    )
+    count = len(packed.forms)
     try:
-        answers = process.call(restore_block, *arguments, seconds=limits.seconds * count)
+        answers = process.call(answer, method, packed, others, seconds=limits.seconds * count)
     except MethodFailed as error:
         return [Outcome(error.status, error.message, error.traceback)] * count
     seconds = answers.seconds / count

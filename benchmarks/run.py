@@ -213,7 +213,8 @@ def _score_all(
 
     def arguments(method: Method, block: Block, others: Block) -> tuple[Any, ...]:
         sent = photographs.of(block, others)
-        return plan.suite, method, block, others, plan.kept_every, limits, shared, sent
+        cases = plan.case_hashes(block)
+        return plan.suite, method, block, others, cases, plan.kept_every, limits, shared, sent
 
     def tasks() -> Iterator[tuple[Any, Task]]:
         for method in plan.methods:

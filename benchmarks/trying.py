@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inpaintbench.benchmarks.answers import picture_of
+from inpaintbench.benchmarks.answers import pack, picture_of
 from inpaintbench.benchmarks.isolation import Isolation, Limits
 from inpaintbench.benchmarks.restoring import Outcome, attempt
 from inpaintbench.benchmarks.scoring import score_picture
@@ -142,7 +142,7 @@ def restorer(timeout: float) -> Iterator[Restore]:
         kind = (method.label, str(observation.image.dtype), observation.image.ndim)
         with one_at_a_time:
             for seen in [observation] if kind in warm else [_small(observation), observation]:
-                (outcome,) = attempt(process, method, [seen], [], limits)
+                (outcome,) = attempt(process, method, pack([seen]), pack([]), limits)
                 if outcome.status in ("timeout", "crash"):
                     warm.clear()  # a new process has loaded nothing
                     return outcome

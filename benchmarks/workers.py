@@ -5,6 +5,8 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
+from math import prod
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from inpaintbench.benchmarks.answers import (
     finish_prediction,
     finish_predictions,
     modified,
-    take,
+    taken,
     unpack,
 )
 from inpaintbench.benchmarks.check import CLOSE
@@ -60,7 +62,7 @@ def guarded(label: str) -> Iterator[None]:
         raise MethodFailed("oom" if memory else "error", message, where) from None
 
 
-def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
+def answer(method: Method, packed: Packed, others: Packed) -> Answers:
     """Restore a block of cases, the first of them twice: the answers must agree.
 
     A method that looks around gets the others first; any other method gets none.
@@ -70,17 +72,17 @@ def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
     MethodFailed
         If the method raises, or returns too few or too many answers.
     """
-    packed = take(packed)
-    observations = unpack(packed)
+    memory = taken(packed)
+    observations = unpack(packed, memory)
     with guarded(method.label):
         start = time.perf_counter()
         if method.looks_around:
-            method.look_around(unpack(take(others)))
+            method.look_around(unpack(others, taken(others)))
         hidden, problems, altered = _restored(method, observations, packed.forms)
         seconds = time.perf_counter() - start
-        touched = modified(packed, observations)
+        touched = modified(packed, memory)
         if touched:
-            observations = unpack(packed)
+            observations = unpack(packed, taken(packed))
         expected = expected_mse(method, observations)
         if 0 not in problems:
             again, _, _ = _restored(method, observations[:1], packed.forms[:1])
@@ -94,14 +96,20 @@ def restore_block(method: Method, packed: Packed, others: Packed) -> Answers:
 def _restored(
     method: Method, observations: Sequence[Observation], forms: Sequence[Form]
 ) -> tuple[list[Array], dict[int, str], list[float]]:
-    """Restore by one call: hidden pixels, what is wrong by number, and how known pixels changed."""
+    """Restore by one call: hidden pixels, what is wrong by number, and how known pixels changed.
+
+    The hidden pixels are flat where they were checked together.
+    """
     predicts = type(method).predict_batch is not Method.predict_batch
     answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
     if len(answers) != len(observations):
         raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
-    if predicts and (hidden := finish_predictions(answers, forms)) is not None:
-        return hidden, {}, [0.0] * len(hidden)
-    hidden, problems, altered = [], {}, []
+    if predicts and (flat := finish_predictions(answers, forms)) is not None:
+        ends = list(accumulate((prod(form.answer) for form in forms), initial=0))
+        return [flat[a:b] for a, b in pairwise(ends)], {}, [0.0] * len(forms)
+    hidden: list[Array] = []
+    problems: dict[int, str] = {}
+    altered: list[float] = []
     for number, (answer, observation) in enumerate(zip(answers, observations, strict=True)):
         part, change = NOTHING, 0.0
         try:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from test_run import carried_out, small
 
-from inpaintbench.benchmarks.answers import modified, pack, unpack
+from inpaintbench.benchmarks.answers import modified, pack, taken, unpack
 from inpaintbench.benchmarks.isolation import Isolation, MethodFailed
-from inpaintbench.benchmarks.workers import restore_block
+from inpaintbench.benchmarks.workers import answer
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import parse_method
 
@@ -121,7 +121,7 @@ def print_for_a_while():
     try:
         nothing = pack([])
         method = plugins.Misbehaves(way="print")
-        process.call(restore_block, method, pack([observation]), nothing, seconds=1.0)
+        process.call(answer, method, pack([observation]), nothing, seconds=1.0)
     except MethodFailed as error:
         print(error.status)
     process.close()
@@ -133,8 +133,8 @@ def test_a_process_that_died_is_followed_by_another(observation):
     try:
         for _ in range(2):
             with pytest.raises(MethodFailed, match="SIGKILL"):
-                process.call(restore_block, Always(), *packed, seconds=10.0)
-        answers = process.call(restore_block, parse_method("mean"), *packed, seconds=10.0)
+                process.call(answer, Always(), *packed, seconds=10.0)
+        answers = process.call(answer, parse_method("mean"), *packed, seconds=10.0)
         assert not answers.problems
     finally:
         process.close()
@@ -160,8 +160,9 @@ def test_packing_gives_the_same_observations_back(drawn):
         image = drawn.draw(arrays.arrays(dtype, shape + colours))
         several.append(Observation(image, drawn.draw(arrays.arrays(np.bool_, shape))))
     packed = pack(several)
-    found = unpack(packed)
-    assert modified(packed, found) == []
+    memory = taken(packed)
+    found = unpack(packed, memory)
+    assert modified(packed, memory) == []
     for number, (before, after) in enumerate(zip(several, found, strict=True)):
         assert after.image.dtype == before.image.dtype
         assert np.array_equal(before.image, after.image)
@@ -169,5 +170,5 @@ def test_packing_gives_the_same_observations_back(drawn):
         assert after.image.flags.aligned
         after.image.flat[-1] ^= 1  # it may be written to, and is nobody else's
         assert before.image.flat[-1] != after.image.flat[-1]
-        assert modified(packed, found) == [number]
+        assert modified(packed, memory) == [number]
         after.image.flat[-1] ^= 1

@@ -1,10 +1,10 @@
 """What the harness adds to a method: isolation, sending, checking, against the method alone.
 
 A method that takes exactly as long as it says for a crop restores 256 crops, alone in this process
-and through the harness, which sends them to a process of their own, restores the first twice, and
+and through the harness, which shows them to a process of their own, restores the first twice, and
 checks every answer. One method gives hidden pixels alone, the other whole pictures, which are more
-to check and tell how known pixels were altered. Drawing and scoring are timed apart: they are the
-same for every method.
+to check and tell how known pixels were altered. Drawing and packing, which are done once for all
+methods, and scoring, which is the same for each, are timed apart.
 """
 
 import time
@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from inpaintbench.benchmarks.blocks import Block, draw_block
 from inpaintbench.benchmarks.isolation import Limits, end_isolated
-from inpaintbench.benchmarks.restoring import restore_cases
+from inpaintbench.benchmarks.restoring import lend, restore_block
 from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.benchmarks.suite import read_suite
 from inpaintbench.datasets.cases import Array, Case, Observation
@@ -89,15 +89,18 @@ def test_overhead(
     if way == "alone":
         benchmark(method.predict_batch, observations)
         return
-    outcomes = benchmark(restore_cases, method, observations, [], Limits())
+    packed = lend(observations)  # once for all methods
+    outcomes = benchmark(restore_block, method, packed, lend([]), Limits())
     assert {outcome.status for outcome in outcomes} == {"ok"}
 
 
-@pytest.mark.parametrize("part", ["drawing", "scoring"])
-def test_drawing_and_scoring(benchmark: BenchmarkFixture, cases: list[Case], part: str) -> None:
-    """Draw, or score, 256 crops."""
+@pytest.mark.parametrize("part", ["drawing", "packing", "scoring"])
+def test_the_rest(benchmark: BenchmarkFixture, cases: list[Case], part: str) -> None:
+    """Draw, pack or score 256 crops; the first two are done once for all methods."""
     benchmark.group = f"the rest of the harness: {part}"
     if part == "drawing":
         benchmark(draw_block, read_suite("crop"), Block(0, (("camera", 0, CROPS),)))
+    elif part == "packing":
+        benchmark(lend, [case.observation for case in cases])
     else:
         benchmark(lambda: [score_picture(case.truth, case) for case in cases])
