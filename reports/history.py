@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import write_parquet
+from inpaintbench.datasets.files import make_folder, write_parquet
 from inpaintbench.reports.tables import Run
 
 COLUMNS = [
@@ -61,7 +61,8 @@ def read_history(path: Path) -> pd.DataFrame:
 def append_history(path: Path, *runs: Run) -> pd.DataFrame:
     """Add runs to a history, which is made if there is none; one that it has is not added again.
 
-    The file is written beside and renamed: a reader meets the old one or the new one whole.
+    The file is written beside and renamed: a reader meets the old one or the new one whole. Of
+    several that add to it at the same time each waits for the one before.
 
     Returns
     -------
@@ -73,10 +74,17 @@ def append_history(path: Path, *runs: Run) -> pd.DataFrame:
     InputError
         If the file is no history, or cannot be written.
     """
-    known = [read_history(path)] if path.exists() else []
-    history = pd.concat([*known, *(history_rows(run) for run in runs)], ignore_index=True)
-    history = _in_order(history)
-    write_parquet(history, path)
+    from filelock import FileLock
+
+    rows = [history_rows(run) for run in runs]
+    make_folder(path.parent)
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            known = [read_history(path)] if path.exists() else []
+            history = _in_order(pd.concat([*known, *rows], ignore_index=True))
+            write_parquet(history, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
     return history
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -148,6 +150,33 @@ def test_only_runs_of_the_same_cases_are_drawn_together(finished, tmp_path):
     history = append_history(tmp_path / "h.parquet", run, load_run(other))
     assert len(history) == 4
     assert set(comparable(history, run)["finished"]) == {run.environment["finished"]}
+
+
+def test_runs_added_at_the_same_time_are_all_kept(finished, tmp_path):
+    runs = [
+        changed(finished, tmp_path / str(n), {"finished": f"2026-01-0{n}T00:00:00+00:00"})
+        for n in range(1, 5)
+    ]
+    program = (
+        "import sys\n"
+        "from inpaintbench.reports import load_run\n"
+        "from inpaintbench.reports.history import append_history\n"
+        "from pathlib import Path\n"
+        "run = load_run(sys.argv[1])\n"
+        "run.leaderboard()\n"
+        "print(flush=True)\n"
+        "sys.stdin.readline()\n"  # until all are ready
+        "append_history(Path('h.parquet'), run)\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    adding = [subprocess.Popen([sys.executable, "-c", program, run], **pipes) for run in runs]
+    for process in adding:
+        process.stdout.readline()
+    for process in adding:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.wait() for process in adding] == [0] * len(runs)
+    assert read_history(tmp_path / "h.parquet")["finished"].nunique() == len(runs)
 
 
 def test_what_is_no_history_is_refused_and_kept(finished, tmp_path):
