@@ -248,7 +248,7 @@ def submit(
         print(expectation(chosen_from, made.label))
     with _progress(_console(), {made.label: None}) as advance:
         count, expected_mse = write_submission(
-            testset, output, made, jobs, timeout, lambda n: advance(made.label, n)
+            testset, task, output, made, jobs, timeout, lambda n: advance(made.label, n)
         )
     if not math.isnan(expected_mse):
         print(

@@ -23,7 +23,6 @@ from inpaintbench.datasets.challenge import (
 )
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder
-from inpaintbench.datasets.sister_challenges import task_of
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
@@ -79,6 +78,7 @@ def expectation(run: Run, label: str) -> str:
 
 def write_submission(
     testset: Path,
+    task: str,
     output: Path,
     method: Method,
     jobs: int,
@@ -86,6 +86,8 @@ def write_submission(
     progress: Callable[[int], None],
 ) -> Submission:
     """Restore a test set and write the predictions; nothing is written unless all succeed.
+
+    `task` is what `task_of` finds.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def write_submission(
     InputError
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
-    flat = task_of(testset) != "crop"
+    flat = task != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     make_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
