@@ -14,10 +14,26 @@ LARGEST = 9
 
 
 def matrix(height, width):
-    """Numbers at random, but the same for a hole and its frame turned by 180 degrees."""
-    frame = (height + 2 * MARGIN) * (width + 2 * MARGIN) - height * width
-    drawn = np.random.default_rng(height * 100 + width).normal(size=(height * width, frame))
-    return drawn + drawn[::-1, ::-1]
+    """Numbers at random, but the same for a hole and its frame mirrored, or transposed."""
+    if height > width:
+        planes = planes_of(width, height).transpose(1, 0, 3, 2)
+    else:
+        planes = planes_of(height, width)
+    frame = np.pad(np.zeros((height, width), bool), MARGIN, constant_values=True)
+    return planes[..., frame].reshape(height * width, -1)
+
+
+def planes_of(height, width):
+    """For every pixel of a hole, what it takes from every pixel of the hole with its frame."""
+    shape = (height, width, height + 2 * MARGIN, width + 2 * MARGIN)
+    planes = np.random.default_rng(height * 100 + width).normal(size=shape)
+    planes = planes + planes[::-1, :, ::-1]
+    return planes + planes[:, ::-1, :, ::-1]
+
+
+def operator(height, width):
+    assert height <= width
+    return folded(matrix(height, width), height, width, MARGIN)
 
 
 def plain(image, mask, clip):
@@ -56,7 +72,7 @@ def test_a_batch_is_the_definition_applied_to_each_channel_of_each_picture(batch
     predictions = predict_rectangles(
         batch,
         MARGIN,
-        lambda height, width: folded(matrix(height, width)),
+        operator,
         lambda image, _: np.full(image.shape, 7.0),
         clip,
         LARGEST,
@@ -85,7 +101,7 @@ def test_masks_longer_than_a_block_are_searched_to_their_ends(hole):
     predictions = predict_rectangles(
         [rectangle, Observation(rectangle.image, other)],
         MARGIN,
-        lambda height, width: folded(matrix(height, width)),
+        operator,
         lambda image, _: np.full(image.shape, 7.0),
     )
     np.testing.assert_allclose(predictions[0], plain(rectangle.image, mask, False), rtol=1e-9)
@@ -109,7 +125,7 @@ def test_the_caller_may_change_what_it_gets():
     first, second = predict_rectangles(
         [Observation(image, mask)] * 2,
         1,
-        lambda h, w: folded(np.ones((h * w, 2 * (h + w) + 4))),
+        lambda h, w: folded(np.ones((h * w, 2 * (h + w) + 4)), h, w, 1),
         pytest.fail,
     )
     first[:] = -1
