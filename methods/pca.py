@@ -41,7 +41,7 @@ class Pca(PredictingMethod, FittedMethod):
     name = "pca"
     tasks = ("crop", "center-pixel")
     limits = "its windows hold one compact hole"
-    promises = ("shift", "contrast")
+    promises = ("shift", "contrast", "flip", "transpose")
     fits = ("components", "variances", "noise")
 
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
-from inpaintbench.methods.rectangles import folded, predict_rectangles
+from inpaintbench.methods.rectangles import CHUNK, folded, predict_rectangles
 
 MARGIN = 2
 LARGEST = 9
@@ -64,6 +64,8 @@ def observations(draw):
         mask[top : draw(st.integers(top, height)), left : draw(st.integers(left, width))] = True
     if draw(st.booleans()):  # in another order in memory
         image, mask = np.asfortranarray(image), np.asfortranarray(mask)
+    if draw(st.booleans()):
+        image.flags.writeable = mask.flags.writeable = False
     return Observation(image, mask)  # what stands in the hidden pixels is any value
 
 
@@ -88,6 +90,18 @@ def test_a_batch_is_the_definition_applied_to_each_channel_of_each_picture(batch
                 np.testing.assert_allclose(answer, expected, rtol=1e-9, atol=1e-6)
             elif not mask.all():
                 assert (answer == 7.0).all()
+
+
+def test_more_holes_of_one_shape_than_are_restored_at_once():
+    rng, batch = np.random.default_rng(0), []
+    for number in range(2 * CHUNK + 3):
+        mask = np.zeros((15 + number % 5, 16 + number % 3), bool)
+        high, wide = (4, 7) if number % 2 else (7, 4)
+        mask[3 : 3 + high, 4 : 4 + wide] = True
+        batch.append(Observation(rng.integers(0, 256, mask.shape).astype(np.uint8), mask))
+    predictions = predict_rectangles(batch, MARGIN, operator, pytest.fail)
+    for o, prediction in zip(batch, predictions, strict=True):
+        np.testing.assert_allclose(prediction, plain(o.image, o.mask, False), rtol=1e-9, atol=1e-6)
 
 
 @pytest.mark.parametrize("hole", [(0, 0), (5, 90), (50, 3)])
