@@ -15,7 +15,7 @@ from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.patterns import alike, unpacked
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
+from inpaintbench.methods.rectangles import folded, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Gaussian(PredictingMethod, FittedMethod):
         """Restore the hidden pixels of several pictures, by one product per shape of hole."""
         file, variogram = self.weights_file, self.fitted()["variogram"]
 
-        def operator(height: int, width: int) -> Folded:
+        def operator(height: int, width: int) -> Floats:
             return _rectangle_operator(file, height, width)
 
         @cache  # the channels of a picture, and pictures with one mask, have the same systems
@@ -71,11 +71,11 @@ class Gaussian(PredictingMethod, FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Floats:
     """Matrix from the frame around a rectangle to its pixels."""
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
     variogram = loaded_arrays(file, Gaussian.fits)["variogram"]
-    return folded(kriging_weights(variogram, hidden, ~hidden))
+    return folded(kriging_weights(variogram, hidden, ~hidden), height, width, MARGIN)
 
 
 def mean_variogram(pictures: Sequence[Array], seed: int, windows: int) -> Floats:

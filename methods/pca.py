@@ -13,7 +13,7 @@ from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
+from inpaintbench.methods.rectangles import folded, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Pca(PredictingMethod, FittedMethod):
     name = "pca"
     tasks = ("crop", "center-pixel")
     limits = "its windows hold one compact hole"
-    promises = ("shift", "contrast")
+    promises = ("shift", "contrast", "flip", "transpose")
     fits = ("components", "variances", "noise")
 
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
@@ -49,7 +49,7 @@ class Pca(PredictingMethod, FittedMethod):
         file = self.weights_file
         self.fitted()  # a fault of the file is told before anything is restored
 
-        def operator(height: int, width: int) -> Folded:
+        def operator(height: int, width: int) -> Floats:
             return _rectangle_operator(file, height, width)
 
         return predict_rectangles(
@@ -77,7 +77,7 @@ class Pca(PredictingMethod, FittedMethod):
 
 
 @lru_cache(maxsize=128)
-def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
+def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Floats:
     """Matrix from the frame around a rectangle to its pixels."""
     fitted = loaded_arrays(file, Pca.fits)
     hidden = np.pad(np.ones((height, width), bool), MARGIN)
@@ -87,4 +87,4 @@ def _rectangle_operator(file: WeightsFile, height: int, width: int) -> Folded:
     seen, unseen = (np.column_stack([maps[:, m].T, np.ones(m.sum())]) for m in (~hidden, hidden))
     ridge = np.append(fitted["noise"] / fitted["variances"], 0.0)  # none on the mean
     normal = seen.T @ seen + np.diag(ridge)
-    return folded(unseen @ linalg.solve(normal, seen.T, assume_a="pos"))
+    return folded(unseen @ linalg.solve(normal, seen.T, assume_a="pos"), height, width, MARGIN)

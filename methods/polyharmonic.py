@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from inpaintbench.datasets.cases import Array, Mask, bounding_box
-from inpaintbench.methods.rectangles import LARGEST, Folded, folded
+from inpaintbench.methods.rectangles import LARGEST, folded
 
 Floats = NDArray[np.float64]
 
@@ -47,9 +47,9 @@ def polyharmonic_operator(height: int, width: int, order: int) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def folded_operator(height: int, width: int, order: int) -> Folded:
+def folded_operator(height: int, width: int, order: int) -> Floats:
     """Give the same matrix as `predict_rectangles` wants it."""
-    return folded(polyharmonic_operator(height, width, order))
+    return folded(polyharmonic_operator(height, width, order), height, width, order)
 
 
 @lru_cache(maxsize=4)  # a picture's channels, or pictures with one mask, are solved one by one

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
-from inpaintbench.methods.rectangles import Folded, folded, predict_rectangles
+from inpaintbench.methods.rectangles import folded, predict_rectangles
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class ThinPlate(PredictingMethod):
         """Restore the hidden pixels of several pictures, by one product per shape of hole."""
         return predict_rectangles(observations, self.margin, self._operator, self._fill, clip=True)
 
-    def _operator(self, height: int, width: int) -> Folded:
+    def _operator(self, height: int, width: int) -> Floats:
         return _spline_matrix(height, width, self.margin, self.smoothing)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
@@ -82,11 +82,12 @@ class ThinPlate(PredictingMethod):
 
 
 @lru_cache(maxsize=128)
-def _spline_matrix(height: int, width: int, margin: int, smoothing: float) -> Folded:
+def _spline_matrix(height: int, width: int, margin: int, smoothing: float) -> Floats:
     """Matrix from the frame around a rectangle to its pixels: the spline of every unit vector."""
     mask = np.pad(np.ones((height, width), bool), margin)
     points = np.argwhere(~mask)
-    return folded(_spline(points, np.eye(len(points)), np.argwhere(mask), smoothing))
+    matrix = _spline(points, np.eye(len(points)), np.argwhere(mask), smoothing)
+    return folded(matrix, height, width, margin)
 
 
 def _spline(

@@ -7,17 +7,33 @@ from hypothesis import strategies as st
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
-from inpaintbench.methods.rectangles import folded, predict_rectangles
+from inpaintbench.methods.rectangles import CHUNK, folded, predict_rectangles
 
 MARGIN = 2
 LARGEST = 9
 
 
 def matrix(height, width):
-    """Numbers at random, but the same for a hole and its frame turned by 180 degrees."""
-    frame = (height + 2 * MARGIN) * (width + 2 * MARGIN) - height * width
-    drawn = np.random.default_rng(height * 100 + width).normal(size=(height * width, frame))
-    return drawn + drawn[::-1, ::-1]
+    """Numbers at random, but the same for a hole and its frame mirrored, or transposed."""
+    if height > width:
+        planes = planes_of(width, height).transpose(1, 0, 3, 2)
+    else:
+        planes = planes_of(height, width)
+    frame = np.pad(np.zeros((height, width), bool), MARGIN, constant_values=True)
+    return planes[..., frame].reshape(height * width, -1)
+
+
+def planes_of(height, width):
+    """For every pixel of a hole, what it takes from every pixel of the hole with its frame."""
+    shape = (height, width, height + 2 * MARGIN, width + 2 * MARGIN)
+    planes = np.random.default_rng(height * 100 + width).normal(size=shape)
+    planes = planes + planes[::-1, :, ::-1]
+    return planes + planes[:, ::-1, :, ::-1]
+
+
+def operator(height, width):
+    assert height <= width
+    return folded(matrix(height, width), height, width, MARGIN)
 
 
 def plain(image, mask, clip):
@@ -48,6 +64,8 @@ def observations(draw):
         mask[top : draw(st.integers(top, height)), left : draw(st.integers(left, width))] = True
     if draw(st.booleans()):  # in another order in memory
         image, mask = np.asfortranarray(image), np.asfortranarray(mask)
+    if draw(st.booleans()):
+        image.flags.writeable = mask.flags.writeable = False
     return Observation(image, mask)  # what stands in the hidden pixels is any value
 
 
@@ -56,7 +74,7 @@ def test_a_batch_is_the_definition_applied_to_each_channel_of_each_picture(batch
     predictions = predict_rectangles(
         batch,
         MARGIN,
-        lambda height, width: folded(matrix(height, width)),
+        operator,
         lambda image, _: np.full(image.shape, 7.0),
         clip,
         LARGEST,
@@ -74,6 +92,18 @@ def test_a_batch_is_the_definition_applied_to_each_channel_of_each_picture(batch
                 assert (answer == 7.0).all()
 
 
+def test_more_holes_of_one_shape_than_are_restored_at_once():
+    rng, batch = np.random.default_rng(0), []
+    for number in range(2 * CHUNK + 3):
+        mask = np.zeros((15 + number % 5, 16 + number % 3), bool)
+        high, wide = (4, 7) if number % 2 else (7, 4)
+        mask[3 : 3 + high, 4 : 4 + wide] = True
+        batch.append(Observation(rng.integers(0, 256, mask.shape).astype(np.uint8), mask))
+    predictions = predict_rectangles(batch, MARGIN, operator, pytest.fail)
+    for o, prediction in zip(batch, predictions, strict=True):
+        np.testing.assert_allclose(prediction, plain(o.image, o.mask, False), rtol=1e-9, atol=1e-6)
+
+
 @pytest.mark.parametrize("hole", [(0, 0), (5, 90), (50, 3)])
 def test_masks_longer_than_a_block_are_searched_to_their_ends(hole):
     """Also one pixel far from the rectangle makes it another mask."""
@@ -85,7 +115,7 @@ def test_masks_longer_than_a_block_are_searched_to_their_ends(hole):
     predictions = predict_rectangles(
         [rectangle, Observation(rectangle.image, other)],
         MARGIN,
-        lambda height, width: folded(matrix(height, width)),
+        operator,
         lambda image, _: np.full(image.shape, 7.0),
     )
     np.testing.assert_allclose(predictions[0], plain(rectangle.image, mask, False), rtol=1e-9)
@@ -109,7 +139,7 @@ def test_the_caller_may_change_what_it_gets():
     first, second = predict_rectangles(
         [Observation(image, mask)] * 2,
         1,
-        lambda h, w: folded(np.ones((h * w, 2 * (h + w) + 4))),
+        lambda h, w: folded(np.ones((h * w, 2 * (h + w) + 4)), h, w, 1),
         pytest.fail,
     )
     first[:] = -1
