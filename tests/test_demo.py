@@ -95,7 +95,7 @@ def test_a_picture_is_shown_as_the_server_sees_it(address):
     kind = {"content-type": "application/octet-stream"}
     answer = httpx.post(address + "api/picture", content=encoded(deep, ".tiff"), headers=kind)
     assert answer.status_code == 200
-    assert answer.headers["x-bits"] == "16"
+    assert answer.headers["x-bits"] == "16 bits"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), PICTURE)
 
 
