@@ -143,7 +143,7 @@ def heat_maps(run: Run) -> "Figure":
     """Draw mean MSE by height and width of the hole; a menu chooses the method.
 
     All methods share one logarithmic scale of colours. The figure has no data where no two holes
-    differ.
+    differ, or what is hidden is no rectangle within a picture.
     """
     import plotly.graph_objects as go
 
@@ -153,7 +153,8 @@ def heat_maps(run: Run) -> "Figure":
     )
     figure = go.Figure()
     labels = [m for m in run.leaderboard()["method"] if run.mse[m].notna().any()]
-    if len(set(zip(heights, widths, strict=True))) < 2:
+    differ = len(set(zip(heights, widths, strict=True))) > 1
+    if not differ or not run.holes_are_boxes or run.nothing_known:
         labels = []
     counts = pd.crosstab(heights, widths)
     tables = [
@@ -198,7 +199,7 @@ def _classes(sizes: pd.Series) -> Any:
     if len(np.unique(values)) <= CELLS:
         return pd.Categorical(values)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, CELLS + 1)).round().astype(int))
-    names = [f"{low + 1}-{high}" for low, high in pairwise(edges)]
+    names = [f"{low + 1}-{high}" if high > low + 1 else f"{high}" for low, high in pairwise(edges)]
     names[0] = f"{edges[0]}-{edges[1]}"
     return pd.cut(sizes, edges.tolist(), labels=names, include_lowest=True).array
 

@@ -50,7 +50,7 @@ COLUMNS = {  # of the leaderboard: what the script knows them by, and their head
 CASE_COLUMNS = {
     "case": "case",
     "photograph": "photograph",
-    "hole": "hole",
+    "hole": "hidden",
     "content": "content",
     "median": "median MSE",
     "spread": "disagreement",

@@ -20,6 +20,7 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import figures, load_run
 from inpaintbench.reports.cases import picture_data
+from inpaintbench.reports.method_page import page_address
 from inpaintbench.reports.page import write_report
 from inpaintbench.reports.sample import (
     KeptCase,
@@ -509,6 +510,59 @@ def test_an_odd_run_has_a_page_that_says_so(finished, tab, tmp_path, changes, wo
     tab.wait_for_timeout(200)
     assert words in tab.inner_text("main")
     assert not re.search(r"\bnan\b", tab.inner_text("main"))
+
+
+def all_hidden(folder):
+    """Make a finished run's cases such as of low light: seen darkly, and all to be restored."""
+    cases = pd.read_parquet(folder / "cases.parquet")
+    sides = {f"hidden_{side}": cases[side] for side in ("height", "width")}
+    replace_table(
+        folder / "cases.parquet", cases.assign(task="low-light", hidden_fraction=1, **sides)
+    )
+    for path in (folder / "pictures" / "truth").iterdir():
+        truth = np.asarray(Image.open(path))
+        Image.fromarray(truth // 4).save(folder / "pictures" / "observed" / path.name)
+        Image.fromarray(np.full_like(truth, 255)).save(folder / "pictures" / "mask" / path.name)
+
+
+def test_cases_of_which_nothing_is_known_have_a_page(finished, tab, tmp_path, no_serious_faults):
+    folder = without(finished, tmp_path / "dark")
+    all_hidden(folder)
+    write_report(load_run(folder))
+    case_id = finished.cases["case_id"][0]
+    tab.goto((folder / "report" / "index.html").as_uri() + f"#case={case_id}&a=mean")
+    tab.evaluate("drawAll()")
+    tab.wait_for_function("document.getElementById('left').width > 1")
+    truth = np.asarray(Image.open(folder / "pictures" / "truth" / f"{case_id}.png"))
+    shown = tab.evaluate("document.getElementById('observed').toDataURL()")
+    assert np.array_equal(stored_pixels(shown.split(",")[1])[..., 0], truth // 4)
+    assert "they have no holes" in tab.inner_text("#holes")
+    drawn = tab.evaluate("figures.map((figure) => figure.dataset.name)")
+    assert not {"hole", "surroundings", "distance"} & set(drawn)
+    assert tab.locator("#command").count() == 0  # nothing takes such pictures
+    assert "pasted back" not in tab.inner_text("main")
+    no_serious_faults(tab)
+    page = (folder / "report" / page_address("mean")).read_text()
+    assert "is black" not in page
+    rows = [int(height) for height in re.findall(r"hidden: (\d+) x", page)]
+    assert min(rows) >= 70  # whole pictures
+
+
+def test_what_is_no_rectangle_is_told_by_its_pixels(finished, tmp_path):
+    half = without(
+        finished,
+        tmp_path / "half",
+        cases=lambda t: t.assign(hidden_fraction=t["hidden_fraction"] / 2),
+    )
+    run = load_run(half)
+    area = finished.cases["hidden_height"] * finished.cases["hidden_width"]
+    assert np.abs(run.hidden_pixels - area / 2).max() <= 0.5
+    assert {"under 25", "25-81"} <= set(run.by_hole_size().columns)
+    assert not figures.heat_maps(run).data
+    text = write_report(run).read_text()
+    assert "no rectangle" in text
+    height, width = finished.cases.loc[0, ["hidden_height", "hidden_width"]]
+    assert f'"hole":"{run.hidden_pixels[0]} of {height} x {width}"' in text
 
 
 def test_missing_pictures_are_told(finished, tab, tmp_path):
