@@ -43,7 +43,7 @@ from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.registry import find_method, method_classes
-from inpaintbench.reports.tiles import data_address, eight_bits
+from inpaintbench.reports.tiles import Shades, data_address, eight_bits, shades_of
 
 PAGE = Path(__file__).parent / "pages" / "demo.html"
 
@@ -250,10 +250,11 @@ def _decoded(data: bytes) -> Array:
 
 
 def _preview(data: bytes) -> Response:
-    """Show a picture as it is restored: upright, 8 bits, in a form that every browser knows."""
+    """Show a picture as it is restored: upright, in 8 bits, in a form that every browser knows."""
     pixels = _decoded(data)
-    deep = {"X-Bits": str(8 * pixels.dtype.itemsize)}
-    return Response(_png(eight_bits(pixels)), media_type="image/png", headers=deep)
+    shades = shades_of(pixels)
+    headers = {"X-Bits": shades.text or f"{8 * pixels.dtype.itemsize} bits"}
+    return Response(_png(eight_bits(pixels, shades)), media_type="image/png", headers=headers)
 
 
 def _answer(restore: Restore, body: bytes) -> Response:
@@ -261,7 +262,8 @@ def _answer(restore: Restore, body: bytes) -> Response:
     method = find_method(order.method)()
     picture = _decoded(order.picture)
     mask = hidden_pixels(order.hidden, picture.shape[:2])
-    return JSONResponse(_shown(try_method(restore, method, picture, mask, order.truth), mask))
+    trial = try_method(restore, method, picture, mask, order.truth)
+    return JSONResponse(_shown(trial, mask, shades_of(picture)))
 
 
 def hidden_pixels(runs: list[int], shape: tuple[int, ...]) -> Mask:
@@ -288,8 +290,11 @@ def hidden_pixels(runs: list[int], shape: tuple[int, ...]) -> Mask:
     return mask
 
 
-def _shown(trial: Trial, mask: Mask) -> dict[str, Any]:
-    """Describe a trial as JSON, with what surrounds the holes as a picture in 8 bits."""
+def _shown(trial: Trial, mask: Mask, shades: Shades) -> dict[str, Any]:
+    """Describe a trial as JSON, with what surrounds the holes as a picture in 8 bits.
+
+    Its shades are those of the preview, so that the two can be compared.
+    """
     rows, columns = around(mask, SHOWN_MARGIN)
     window = [rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start]
     known = {"seconds": trial.seconds, "mse": trial.mse, "psnr": trial.psnr}
@@ -298,7 +303,7 @@ def _shown(trial: Trial, mask: Mask) -> dict[str, Any]:
     }
     shown |= {"status": trial.status, "note": trial.note[:500], "window": window, "picture": None}
     if trial.picture is not None:
-        png = _png(eight_bits(trial.picture[rows, columns]))
+        png = _png(eight_bits(trial.picture[rows, columns], shades))
         shown["picture"] = data_address("image/png", png)
     return shown
 

@@ -19,7 +19,7 @@ from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.network_method import NetworkMethod
-from inpaintbench.reports.tiles import eight_bits
+from inpaintbench.reports.tiles import eight_bits, shades_of
 
 # From one that takes no time to the recommended one: of different families and costs.
 USUAL = ("harmonic", "coherence-transport", "fsr", "patchmatch", "cnn")
@@ -289,7 +289,9 @@ def _write_sheet(
 
     observed = picture.copy()
     observed[mask] = 0
-    shown = [("observed", "the holes are black", observed)]
+    shades = shades_of(picture[~mask])
+    about = "\n".join(line for line in ("the holes are black", shades.text) if line)
+    shown = [("observed", about, observed)]
     if truth_known:
         shown.append(("truth", "", picture))
     shown += [(t.label, caption(t), t.picture) for t in trials if t.picture is not None]
@@ -301,7 +303,7 @@ def _write_sheet(
         ax.set_axis_off()
     for ax, (title, below, pixels) in zip(axes, shown, strict=False):
         ax.set_title(_short(title), fontsize=9, parse_math=False)
-        ax.imshow(eight_bits(pixels[part]), cmap="gray", vmin=0, vmax=255)
+        ax.imshow(eight_bits(pixels[part], shades), cmap="gray", vmin=0, vmax=255)
         ax.text(0.5, -0.02, below, fontsize=8, ha="center", va="top", transform=ax.transAxes)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110)

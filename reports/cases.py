@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from inpaintbench.reports.sample import KeptCase
 from inpaintbench.reports.tables import Run
-from inpaintbench.reports.tiles import ERROR_RANGE, eight_bits, png
+from inpaintbench.reports.texts import hole_text
+from inpaintbench.reports.tiles import ErrorScale, eight_bits, palette, png
 from inpaintbench.reports.views import plain
 
 MOST = 500  # cases in a page
@@ -30,21 +31,30 @@ def shown_cases(run: Run, kept: Sequence[KeptCase]) -> list[str]:
     return [str(case_id) for case_id in ids[np.unique(places)]]
 
 
-def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict[str, Any]:
+def case_data(
+    run: Run, labels: Sequence[str], kept: Sequence[KeptCase], scale: ErrorScale
+) -> dict[str, Any]:
     """Gather what the browser needs of its cases, as plain values.
+
+    Parameters
+    ----------
+    scale : of the error pictures
 
     Returns
     -------
     dict
-        `cases`, a dict for each; `scores`, by the names `SCORES` a list for each case with a number
-        for each of `labels`; `status`, likewise; `pictures` (see `picture_data`) by case id;
-        `hover`, the number of the case that stands for all where a method is pointed at, or -1;
-        `palette`, the colours of errors from 0 to `error_range` grey levels.
+        `cases`, a dict for each with columns of the run's cases, `hidden` (how many pixels are),
+        `size` (in which class that is) and `hole` (in words); `scores`, by the names `SCORES` a
+        list for each case with a number for each of `labels`; `status`, likewise; `pictures` (see
+        `picture_data`) by case id; `hover`, the number of the case that stands for all where a
+        method is pointed at, or -1; `palette`, the colours of errors from 0 to `error_range` grey
+        levels.
     """
     ids = shown_cases(run, kept)
-    areas = dict(zip(run.cases["case_id"], run.hole_areas, strict=True))
-    table = run.cases.set_index("case_id").loc[ids]
-    columns = ("task", "source", "image_id", "hidden_height", "hidden_width", "content")
+    table = run.cases.assign(size=run.hole_areas.astype(str), hidden=run.hidden_pixels)
+    table = table.set_index("case_id").loc[ids]
+    table["hole"] = [hole_text(row) for _, row in table.iterrows()]
+    columns = ("task", "source", "image_id", "content", "size", "hidden", "hole")
     about = table.reindex(columns=list(columns)).fillna("").reset_index().to_dict("records")
     rows = run.scores[run.scores["case_id"].isin(ids)]
     rows = rows.reindex(columns=["case_id", "label", "status", *SCORES])
@@ -53,16 +63,16 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
         table = rows.pivot(index="case_id", columns="label", values=name)
         return table.reindex(index=ids, columns=list(labels))
 
-    pictures = _pictures(kept, labels)
+    pictures = _pictures(kept, labels, scale)
     status = wide("status").fillna("missing")
     return {
-        "cases": [case | {"size": str(areas[case["case_id"]])} for case in about],
+        "cases": about,
         "scores": {name: _matrix(wide(name)) for name in SCORES},
         "status": status.to_numpy().tolist(),
         "pictures": pictures,
         "hover": _telling(run, ids, pictures),
-        "palette": base64.b64encode(_palette()).decode(),
-        "error_range": ERROR_RANGE,
+        "palette": base64.b64encode(palette().tobytes()).decode(),
+        "error_range": scale.grey_levels,
     }
 
 
@@ -76,27 +86,19 @@ def _telling(run: Run, ids: Sequence[str], pictures: dict[str, Any]) -> int:
     if not pictures:
         return -1
     spread = np.sqrt(run.mse.loc[list(pictures)]).std(axis=1, ddof=0).fillna(0)
-    cases = run.cases.set_index("case_id").loc[list(pictures)]
-    area = cases["hidden_height"] * cases["hidden_width"]
-    return list(ids).index(spread.where(area >= 81, spread * 0.1).idxmax())
+    area = pd.Series(run.hidden_pixels, run.mse.index)[list(pictures)]
+    return list(ids).index(spread.where(area >= min(81, area.max()), spread * 0.1).idxmax())
 
 
-def _palette() -> bytes:
-    """The 256 colours of errors, three bytes each."""
-    from matplotlib import colormaps
-
-    return bytes(colormaps["inferno"](np.arange(256), bytes=True)[:, :3].tobytes())
-
-
-def _pictures(kept: Sequence[KeptCase], labels: Sequence[str]) -> dict[str, Any]:
+def _pictures(kept: Sequence[KeptCase], labels: Sequence[str], scale: ErrorScale) -> dict[str, Any]:
     """Pictures of as many cases as fit into a page, evenly chosen."""
-    made = {case.case_id: picture_data(case, labels) for case in kept}
-    size = sum(len(p["base"]) + len(p["patches"]) for p in made.values())
+    made = {case.case_id: picture_data(case, labels, scale) for case in kept}
+    size = sum(len(p["base"]) + len(p["patches"]) + len(p["errors"]) for p in made.values())
     step = max(int(np.ceil(size / PICTURES)), 1)
     return dict(list(made.items())[::step])
 
 
-def picture_data(case: KeptCase, labels: Sequence[str]) -> dict[str, Any]:
+def picture_data(case: KeptCase, labels: Sequence[str], scale: ErrorScale) -> dict[str, Any]:
     """Store a case's pictures small: what methods share once, and what they painted by itself.
 
     Returns
@@ -105,16 +107,25 @@ def picture_data(case: KeptCase, labels: Sequence[str]) -> dict[str, Any]:
         `base`, a PNG of the truth around the hole (of the observation, where the truth is not
         known); `at`, the row and column in it where the box around the hole begins, and `size` of
         the box; `patches`, a PNG of boxes one above the other: the observation's, then those of the
-        methods whose numbers are in `have`; `truth`, whether that is known.
+        methods whose numbers are in `have`; `truth`, whether that is known; `shown`, how 16 bits
+        are shown, "" for their whole range. Where they are not shown whole, what is shown does not
+        tell the errors: then `errors` is a PNG of the methods' boxes with errors in steps of the
+        scale's palette, and else "".
     """
     rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in case.box)
     base = case.observed if case.truth is None else case.truth
     box = case.observed[case.box]
     have = [k for k, n in enumerate(labels) if _fits(case.restorations.get(n), box)]
     painted = [case.restorations[labels[k]] for k in have]
+    shades, errors = case.shades, ""
+    if shades.stretched and case.truth is not None and painted:
+        truth = case.truth[case.box]
+        errors = _text(np.concatenate([scale.steps(patch, truth) for patch in painted]))
     return {
-        "base": _text(eight_bits(base[rows, columns])),
-        "patches": _text(np.concatenate([eight_bits(p) for p in (box, *painted)])),
+        "base": _text(eight_bits(base[rows, columns], shades)),
+        "patches": _text(np.concatenate([eight_bits(p, shades) for p in (box, *painted)])),
+        "errors": errors,
+        "shown": shades.text,
         "at": [case.box[0].start - rows.start, case.box[1].start - columns.start],
         "size": list(box.shape[:2]),
         "have": have,

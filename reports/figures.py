@@ -72,8 +72,9 @@ def quality_against_time(run: Run) -> "Figure":
     titles = {kind: f"milliseconds per crop, {kind}, one thread" for kind in kinds}
     first = drawn[0] if drawn else "one at a time"
     figure.update_layout(
-        xaxis={"type": "log", "dtick": 1, "title": {"text": titles[first]}},
-        yaxis=_log_axis(board[["mse", "high"]], board["low"]) | {"title": {"text": run.metric}},
+        xaxis=_log_axis(board[list(kinds.values())]) | {"title": {"text": titles[first]}},
+        yaxis=_log_axis(board[["mse", "high"]], board["low"], 0.1)
+        | {"title": {"text": run.metric}},
     )
     figure.for_each_trace(lambda t: t.update(visible=drawn[figure.data.index(t)] == first))
     if len(set(drawn)) > 1:
@@ -142,7 +143,7 @@ def heat_maps(run: Run) -> "Figure":
     """Draw mean MSE by height and width of the hole; a menu chooses the method.
 
     All methods share one logarithmic scale of colours. The figure has no data where no two holes
-    differ.
+    differ, or what is hidden is no rectangle within a picture.
     """
     import plotly.graph_objects as go
 
@@ -152,7 +153,8 @@ def heat_maps(run: Run) -> "Figure":
     )
     figure = go.Figure()
     labels = [m for m in run.leaderboard()["method"] if run.mse[m].notna().any()]
-    if len(set(zip(heights, widths, strict=True))) < 2:
+    differ = len(set(zip(heights, widths, strict=True))) > 1
+    if not differ or not run.holes_are_boxes or run.nothing_known:
         labels = []
     counts = pd.crosstab(heights, widths)
     tables = [
@@ -197,7 +199,7 @@ def _classes(sizes: pd.Series) -> Any:
     if len(np.unique(values)) <= CELLS:
         return pd.Categorical(values)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, CELLS + 1)).round().astype(int))
-    names = [f"{low + 1}-{high}" for low, high in pairwise(edges)]
+    names = [f"{low + 1}-{high}" if high > low + 1 else f"{high}" for low, high in pairwise(edges)]
     names[0] = f"{edges[0]}-{edges[1]}"
     return pd.cut(sizes, edges.tolist(), labels=names, include_lowest=True).array
 
@@ -225,7 +227,7 @@ def by_group(table: pd.DataFrame) -> "Figure":
             },
             hovertemplate="%{y}: MSE %{x:.1f}<extra>" + plotly_text(column) + "</extra>",
         )
-    figure.update_xaxes(**_log_axis(table), title="MSE")
+    figure.update_xaxes(**_log_axis(table, floor=0.1), title="MSE")
     return _rows(figure, names)
 
 
@@ -249,8 +251,9 @@ def distance_curves(run: Run, errors: pd.DataFrame) -> "Figure":
                 hovertemplate="distance %{x}: MSE %{y:.1f}, %{customdata} pixels",
                 **_line(label, number),
             )
-    figure.update_xaxes(title="pixels from the nearest known one", dtick=2)
-    figure.update_yaxes(**_log_axis(errors["mse"]), title="mean squared error")
+    steps = 2 if errors["distance"].max() > 12 else 1
+    figure.update_xaxes(title="pixels from the nearest known one", dtick=steps)
+    figure.update_yaxes(**_log_axis(errors["mse"], floor=0.1), title="mean squared error")
     return _finished(figure, 480)
 
 
@@ -392,10 +395,11 @@ def growth(run: Run) -> "Figure":
                 col=column,
                 **_line(label, number),
             )
-    figure.update_xaxes(type="log", dtick=1)
-    figure.update_xaxes(title="hidden pixels", col=1)
-    figure.update_xaxes(title="pixels of the picture", col=2)
-    figure.update_yaxes(type="log", dtick=1)
+    figure.update_xaxes(**_log_axis(panels[0][1]["hidden_pixels"]), title="hidden pixels", col=1)
+    figure.update_xaxes(
+        **_log_axis(panels[1][1]["picture_pixels"]), title="pixels of the picture", col=2
+    )
+    figure.update_yaxes(**_log_axis(pd.concat([part for _, part in panels])["seconds"] * 1000))
     figure.update_yaxes(title="milliseconds per picture", col=1)
     return _finished(figure, 480)
 
@@ -426,8 +430,10 @@ def calibration(run: Run) -> "Figure":
             hovertemplate="expected %{x:.1f}, had %{y:.1f}",
             **_line(str(label), number),
         )
-    figure.update_xaxes(**_log_axis(table["expected"]), title="MSE that the method expected")
-    figure.update_yaxes(**_log_axis(table[["mse", "high"]]), title="MSE that it had")
+    figure.update_xaxes(
+        **_log_axis(table["expected"], floor=0.1), title="MSE that the method expected"
+    )
+    figure.update_yaxes(**_log_axis(table[["mse", "high"]], floor=0.1), title="MSE that it had")
     return _finished(figure, 480)
 
 
@@ -468,12 +474,15 @@ def history(table: pd.DataFrame, methods: Sequence[str]) -> "Figure":
     return _finished(figure, 480)
 
 
-def _log_axis(values: "pd.DataFrame | pd.Series[float]", lows: Any = ()) -> dict[str, Any]:
+def _log_axis(
+    values: "pd.DataFrame | pd.Series[float]", lows: Any = (), floor: float = 1e-9
+) -> dict[str, Any]:
     """Describe a logarithmic axis for values, with as many ticks as there is room for.
 
     Parameters
     ----------
     lows : lower ends of intervals, which the axis shows as far as to a third of the least value
+    floor : what the axis shows at the least, however small a value is
     """
     known = np.asarray(values, float).ravel()
     known = known[known > 0]
@@ -481,10 +490,20 @@ def _log_axis(values: "pd.DataFrame | pd.Series[float]", lows: Any = ()) -> dict
         return {"type": "log"}
     shown = np.clip(np.asarray(lows, float), known.min() / 3, None)
     least = float(np.nanmin([known.min(), *shown]))
-    ends = np.log10([max(least, 0.1) / 1.15, max(known.max(), 0.1) * 1.15])
+    ends = np.log10([max(least, floor) / 1.15, max(known.max(), floor) * 1.15])
     steps = next(steps for decades, steps in TICKS.items() if ends[1] - ends[0] <= decades)
-    ticks = [step * 10.0**e for e in range(-2, 10) for step in steps]
-    return {"type": "log", "tickvals": ticks, "range": ends.tolist()}
+    ticks = [step * 10.0**e for e in range(-9, 10) for step in steps]
+    inside = [tick for tick in ticks if ends[0] <= np.log10(tick) <= ends[1]]
+    if len(inside) < 2:  # of values that are nearly the same
+        inside = sorted({float(f"{tick:.3g}") for tick in 10 ** np.linspace(ends[0], ends[1], 4)})
+    texts = [_tick_text(tick) for tick in inside]
+    return {"type": "log", "tickvals": inside, "ticktext": texts, "range": ends.tolist()}
+
+
+def _tick_text(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value >= 1e4 else f"{value:g}"
 
 
 def _menu(figure: "Figure", choices: dict[str, list[Any]]) -> None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from inpaintbench.datasets.files import safe_name, write_text
-from inpaintbench.reports.picture import hole_window, kept_ids, picture_path, read_picture
-from inpaintbench.reports.tables import HOLE_AREAS, Run
-from inpaintbench.reports.tiles import Tile, address, eight_bits, error_picture
+from inpaintbench.reports.picture import case_view, kept_ids, picture_path, read_picture
+from inpaintbench.reports.tables import Run
+from inpaintbench.reports.texts import hole_text
+from inpaintbench.reports.tiles import ErrorScale, Shades, Tile, address, eight_bits
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,11 +38,17 @@ def page_address(label: str) -> str:
     return f"methods/{safe_name(label)}.html"
 
 
-def write_method_pages(run: Run, folder: Path) -> None:
-    """Write `methods/NAME.html` into the folder of a report, for each method of the run."""
+def write_method_pages(run: Run, folder: Path, scale: ErrorScale) -> None:
+    """Write `methods/NAME.html` into the folder of a report, for each method of the run.
+
+    Parameters
+    ----------
+    scale : of the error pictures
+    """
     descriptions = read_descriptions(run)
     for label in run.leaderboard()["method"]:
-        write_text(method_page(run, label, descriptions.get(label)), folder / page_address(label))
+        page = method_page(run, label, descriptions.get(label), scale)
+        write_text(page, folder / page_address(label))
 
 
 def read_descriptions(run: Run) -> dict[str, Any]:
@@ -61,12 +69,13 @@ def templates() -> "Environment":
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
 
-def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str:
+def method_page(run: Run, label: str, description: dict[str, Any] | None, scale: ErrorScale) -> str:
     """Write the page of one method as HTML.
 
     Parameters
     ----------
     description : what the run recorded of the method, as `read_descriptions` gives it
+    scale : of the error pictures
     """
     board = run.leaderboard().set_index("method")
     rival = best_other(run, label)
@@ -90,8 +99,9 @@ def method_page(run: Run, label: str, description: dict[str, Any] | None) -> str
             if len(where) > 1 and len(board) > 1
             else "",
             rival=rival,
-            good=[_shown(run, case_id, label, rival) for case_id in good],
-            bad=[_shown(run, case_id, label, rival) for case_id in bad],
+            good=[_shown(run, case_id, label, rival, scale) for case_id in good],
+            bad=[_shown(run, case_id, label, rival, scale) for case_id in bad],
+            error=scale.text,
             failures=failures[failures["method"] == label],
             run=run.path.name,
         )
@@ -110,10 +120,9 @@ def standings(run: Run, label: str) -> pd.DataFrame:
     Columns: `where`, `cases`, `mse`, `rank` (among methods), `other` (the best other method there)
     and `ratio` of the MSE to that method's: the best rows come first.
     """
-    area = run.cases["hidden_height"] * run.cases["hidden_width"]
-    size = pd.cut(area, [0, *HOLE_AREAS.values()], labels=list(HOLE_AREAS))
+    size = run.hole_areas
     tables = {
-        "what is hidden is {}": (run.by_content(), run.cases["content"]),
+        "what is hidden is {}": (run.by_content(), run.cases["content"].to_numpy()),
         "the hole has {} pixels": (run.by_hole_size(), size),
     }
     rows = []
@@ -127,7 +136,7 @@ def standings(run: Run, label: str) -> pd.DataFrame:
             rows.append(
                 {
                     "where": text.format(column),
-                    "cases": int((kinds == column).sum()),
+                    "cases": int(np.count_nonzero(kinds == column)),
                     "mse": mse,
                     "rank": int((values < mse).sum()) + 1,
                     "other": str(others.idxmin()) if len(others) else "",
@@ -183,23 +192,29 @@ def _of_different_photographs(cases: Iterable[str], photographs: "pd.Series[str]
     return list(chosen.values())
 
 
-def _shown(run: Run, case_id: str, label: str, rival: str) -> Shown:
-    window = hole_window(run, case_id)
-    truth, observed = (
-        read_picture(run, "pictures", what, case_id)[window] for what in ("truth", "observed")
+def _shown(run: Run, case_id: str, label: str, rival: str, scale: ErrorScale) -> Shown:
+    window, shades = case_view(run, case_id)
+    truth, observed, mask = (
+        read_picture(run, "pictures", what, case_id)[window]
+        for what in ("truth", "observed", "mask")
     )
+    is_black = not observed[mask > 0].any()
     tiles = [
-        Tile("observed", "the hole is black", address(eight_bits(observed))),
-        Tile("truth", "", address(eight_bits(truth))),
+        Tile("observed", "what is hidden is black" if is_black else "", _address(observed, shades)),
+        Tile("truth", "", _address(truth, shades)),
     ]
     for name in (label, rival) if rival else (label,):
         restored = read_picture(run, "restorations", name, case_id)[window]
-        error = address(error_picture(restored, truth))
+        error = address(scale.picture(restored, truth))
         caption = f"MSE {run.mse[name][case_id]:.1f}"
-        tiles.append(Tile(name, caption, address(eight_bits(restored)), error))
-    case = run.cases.set_index("case_id").loc[case_id]
-    hole = f"hole {case['hidden_height']}x{case['hidden_width']} pixels"
-    return Shown(case_id, f"{case['image_id']}, {hole}, {case['content']}", tiles)
+        tiles.append(Tile(name, caption, _address(restored, shades), error))
+    case = run.cases.assign(hidden=run.hidden_pixels)[run.cases["case_id"] == case_id].iloc[0]
+    about = [case["image_id"], f"hidden: {hole_text(case)} pixels", case["content"], shades.text]
+    return Shown(case_id, ", ".join(text for text in about if text), tiles)
+
+
+def _address(pixels: NDArray[np.integer], shades: Shades) -> str:
+    return address(eight_bits(pixels, shades))
 
 
 def _paragraphs(documentation: str) -> list[str]:

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import html
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from inpaintbench.reports.picture import write_contact_sheet, write_family_sheet
 from inpaintbench.reports.provenance import provenance, reproduction
 from inpaintbench.reports.sample import KeptCase, by_surroundings, error_by_distance, kept_cases
 from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tiles import ErrorScale, error_scale
 from inpaintbench.reports.views import views
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ COLUMNS = {  # of the leaderboard: what the script knows them by, and their head
 CASE_COLUMNS = {
     "case": "case",
     "photograph": "photograph",
-    "hole": "hole",
+    "hole": "hidden",
     "content": "content",
     "median": "median MSE",
     "spread": "disagreement",
@@ -103,9 +103,11 @@ def write_report(run: Run, history: Path | None = None) -> Path:
     write_text(texts.markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
     write_family_sheet(run, folder / "families.png")
-    write_method_pages(run, folder)
+    unit = "grey levels of 255" if run.levels == 255 else run.unit
+    scale = error_scale((case.shades for case in kept), run.levels, unit)
+    write_method_pages(run, folder, scale)
     page = folder / "index.html"
-    write_text(_render(run, tables, past, kept), page)
+    write_text(_render(run, tables, past, kept, scale), page)
     return page
 
 
@@ -122,6 +124,7 @@ def _tables(run: Run, kept: list[KeptCase]) -> list[Table]:
     around = by_surroundings(run, kept)
     made = [
         Table("leaderboard", run.leaderboard(), texts.leaderboard_text(run)),
+        Table("task-scores", run.task_scores(), texts.task_scores_text(run)),
         Table("ceilings", run.ceilings(), texts.ceilings_text(run)),
         Table("by-hole-size", run.by_hole_size().reset_index(), texts.hole_size_text(run)),
         Table("by-content", run.by_content().reset_index(), texts.content_text(run)),
@@ -144,13 +147,17 @@ def _figures(
 ) -> dict[str, "Figure"]:
     """The figures of the page that show something."""
     around = tables["by-surroundings"].numbers.set_index("method")
+    content = run.by_content()
+    distances = error_by_distance(kept, run.levels)
     methods = run.leaderboard()["method"].tolist()
     made = {
         "quality": figures.quality_against_time(run),
         "hole": figures.heat_maps(run),
-        "content": figures.by_group(run.by_content()),
+        "content": figures.by_group(content if content.shape[1] > 1 else content[[]]),
         "surroundings": figures.by_group(around),
-        "distance": figures.distance_curves(run, error_by_distance(kept)),
+        "distance": figures.distance_curves(
+            run, distances if len(set(distances["distance"])) > 1 else distances[:0]
+        ),
         "ranks": figures.critical_difference(run),
         "wins": figures.wins(run),
         "calibration": figures.calibration(run),
@@ -160,7 +167,13 @@ def _figures(
     return {name: figure for name, figure in made.items() if len(figure.data)}
 
 
-def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[KeptCase]) -> str:
+def _render(
+    run: Run,
+    tables: dict[str, Table],
+    past: pd.DataFrame,
+    kept: list[KeptCase],
+    scale: ErrorScale,
+) -> str:
     from plotly.offline import get_plotlyjs
 
     environment = templates()
@@ -168,7 +181,7 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
     board = run.leaderboard()
     methods = board["method"].tolist()
     plotly = get_plotlyjs().replace("\r", "")
-    cases = case_data(run, methods, kept)
+    cases = case_data(run, methods, kept, scale)
     boards = views(run)
     drawn = _figures(run, tables, past, kept)
     about = {"methods": methods, "families": board["family"].tolist(), "views": boards}
@@ -196,8 +209,7 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         cost=texts.cost_sentence(run),
         harness=texts.harness_sentence(run),
         winner=board["method"][0] if board["mse"].notna().any() else "",
-        command="inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method "
-        + shlex.quote(board["method"][0]),
+        command=texts.command_for(run, methods[0]),
         method_pages=[page_address(label) for label in methods],
         frontier=figures.frontier(board, "ms")["method"].tolist(),
         runs=past["finished"].nunique() if len(past) else 0,
@@ -208,7 +220,11 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         sample=len(kept),
         shown=len(shown),
         pictured=len(cases["pictures"]),
-        error_range=cases["error_range"],
+        scale=scale,
+        stretched=any(case.shades.stretched for case in kept),
+        hole_notes=texts.hole_notes(run),
+        task_notes=texts.task_scores_notes(run),
+        incomplete=bool((board["coverage"] < 1).any()),
         provenance=provenance(run),
         reproduction=reproduction(run),
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from inpaintbench.datasets.cases import bounding_box
 from inpaintbench.datasets.files import safe_name, written_whole
 from inpaintbench.reports.tables import Run
-from inpaintbench.reports.tiles import eight_bits
+from inpaintbench.reports.tiles import Shades, eight_bits, shades_of
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -61,11 +61,16 @@ def read_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any]:
         return np.asarray(picture)
 
 
-def hole_window(run: Run, case_id: str) -> tuple[slice, slice]:
-    """Find the part of a picture that shows its hidden pixels and `MARGIN` pixels around them."""
-    box = bounding_box(read_picture(run, "pictures", "mask", case_id) > 0)
-    rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in box)
-    return rows, columns
+def case_view(run: Run, case_id: str) -> tuple[tuple[slice, slice], Shades]:
+    """Say how a case is shown: its hidden pixels and `MARGIN` pixels around them, and which shades.
+
+    The shades are those of `sample.KeptCase`.
+    """
+    hidden = read_picture(run, "pictures", "mask", case_id) > 0
+    rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in bounding_box(hidden))
+    is_known = picture_path(run.files, "pictures", "truth", case_id).exists()
+    pixels = read_picture(run, "pictures", "truth" if is_known else "observed", case_id)
+    return (rows, columns), shades_of(pixels if hidden.all() else pixels[~hidden])
 
 
 def write_contact_sheet(run: Run, path: Path) -> None:
@@ -90,14 +95,14 @@ def telling_cases(run: Run, methods: list[str], count: int = 2) -> dict[str, lis
     constant = run.scores.loc[run.scores["family"] == "constant", "label"].unique()
     compared = [label for label in methods if label not in constant] or methods
     spread = np.sqrt(run.mse[compared]).std(axis=1, ddof=0)
-    area = (run.cases["hidden_height"] * run.cases["hidden_width"]).to_numpy()
+    area = run.hidden_pixels
     table = pd.DataFrame(
         {
             "content": run.cases["content"].to_numpy(),
             "photograph": run.photographs,
             "spread": spread,
         }
-    )[(area >= 81) & spread.notna().to_numpy() & spread.index.isin(kept_ids(run))]
+    )[(area >= min(81, area.max())) & spread.notna().to_numpy() & spread.index.isin(kept_ids(run))]
     table = table.sort_values("spread", ascending=False).drop_duplicates("photograph")
     return {str(content): part.index[:count].tolist() for content, part in table.groupby("content")}
 
@@ -154,13 +159,14 @@ def _paste_tile(
     if room == "restorations" and np.isnan(mse):
         return
     try:
-        window = hole_window(run, case_id)
-        shown = eight_bits(read_picture(run, room, name, case_id)[window])
+        window, shades = case_view(run, case_id)
+        shown = eight_bits(read_picture(run, room, name, case_id)[window], shades)
     except OSError:  # a run may have been moved without its pictures
         return
     scale = TILE / max(shown.shape[:2])
     size = (round(shown.shape[1] * scale), round(shown.shape[0] * scale))
     sheet.paste(Image.fromarray(shown).resize(size, Image.Resampling.NEAREST), place)
-    if not np.isnan(mse):
-        middle = (place[0] + size[0] // 2, place[1] + size[1])
-        draw.text(middle, f"{mse:.0f}", "black", _font(), "ma")
+    below = "" if np.isnan(mse) else f"{mse:.0f}"
+    if name == "observed" and shades.stretched:
+        below = f"{shades.black} to {shades.white}"
+    draw.text((place[0] + size[0] // 2, place[1] + size[1]), below, "black", _font(), "ma")

@@ -12,7 +12,9 @@ from scipy import ndimage
 from inpaintbench.datasets.cases import bounding_box
 from inpaintbench.reports.picture import kept_ids, picture_path
 from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tiles import Shades, shades_of
 
+PIXELS = 40_000_000  # of restorations that are read at the most, where whole pictures are restored
 NEAR = 8  # pixels around a hole that count as its surroundings
 FIFTHS = ("calmest", "calm", "middling", "busy", "busiest")
 
@@ -45,15 +47,25 @@ class KeptCase:
     box: Box
     restorations: dict[str, Pixels]
 
+    @property
+    def shades(self) -> Shades:
+        """How all pictures of the case are shown: by what is known, or by the whole truth."""
+        if not self.mask.all():
+            return shades_of(self.observed[~self.mask])
+        return shades_of(self.observed if self.truth is None else self.truth)
+
 
 def kept_cases(run: Run, labels: Sequence[str], most: int = 500) -> list[KeptCase]:
     """Read the pictures that a run kept, of `most` cases at the most, evenly over the suite.
 
-    Cases of which the observation or the mask is missing or damaged are left out, and so are
-    missing restorations: a run may have been moved without its pictures.
+    Of fewer, where they would be more than `PIXELS` pixels. Cases of which the observation or the
+    mask is missing or damaged are left out, and so are missing restorations: a run may have been
+    moved without its pictures.
     """
     masks = kept_ids(run)
     ids = [case_id for case_id in run.cases["case_id"] if case_id in masks]
+    boxes = run.cases["hidden_height"] * run.cases["hidden_width"]
+    most = min(most, max(int(PIXELS / (max(len(labels), 1) * boxes.mean())), 1))
     chosen = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).round().astype(int))
     read = (_kept_case(run, ids[place], labels) for place in chosen)
     return [case for case in read if case is not None]
@@ -81,16 +93,20 @@ def _read(run: Run, room: str, what: str, case_id: str) -> Pixels | None:
         return None
 
 
-def error_by_distance(cases: Sequence[KeptCase]) -> pd.DataFrame:
+def error_by_distance(cases: Sequence[KeptCase], levels: int = 255) -> pd.DataFrame:
     """Mean squared error by the distance of hidden pixels from the nearest known one.
 
     Distances count steps to any of the 8 neighbours, 1 for a pixel that touches a known one. Every
     hidden pixel counts once, so that large holes weigh more than in the challenge MSE.
 
+    Parameters
+    ----------
+    levels : what the highest value of a picture's dtype stands for, as `Run.levels` says it
+
     Returns
     -------
     DataFrame
-        Columns `method`, `distance`, `pixels` (how many) and `mse` (of 0..255 grey levels).
+        Columns `method`, `distance`, `pixels` (how many) and `mse`.
         Without known pixels there is no distance: such cases are left out.
     """
     parts = []
@@ -99,7 +115,7 @@ def error_by_distance(cases: Sequence[KeptCase]) -> pd.DataFrame:
             continue
         hidden, truth = case.mask[case.box], case.truth[case.box].astype(np.float64)
         steps = ndimage.distance_transform_cdt(case.mask, "chessboard")[case.box][hidden]
-        scale = 255 / np.iinfo(case.truth.dtype).max
+        scale = levels / np.iinfo(case.truth.dtype).max
         for label, painted in case.restorations.items():
             squared = ((painted.astype(np.float64) - truth) * scale) ** 2
             squared = squared.mean(axis=2) if squared.ndim == 3 else squared

@@ -21,7 +21,14 @@ from inpaintbench.reports.intervals import estimate, intervals, totals
 FORMAT = 2  # of a run's files, in its environment.json; raise it when an older reader would err
 GROUPS = 10  # of cases, by the error that a method expects
 USUAL_SCORES = ("mse", "mae", "psnr", "ssim", "edge_mse", "altered_known")  # of every task
-HOLE_AREAS = {"25-81": 81, "82-169": 169, "170-289": 289, "290-441": 441, "over 441": 10**12}
+HOLE_AREAS = {
+    "under 25": 24,
+    "25-81": 81,
+    "82-169": 169,
+    "170-289": 289,
+    "290-441": 441,
+    "over 441": 10**12,
+}
 
 
 COST_KINDS = (
@@ -78,6 +85,17 @@ class Run:
         """What the task calls the mean squared error that methods are ranked by."""
         metrics = self.environment.get("metrics") or [{"title": "challenge MSE"}]  # of older runs
         return str(metrics[0]["title"])
+
+    @property
+    def unit(self) -> str:
+        """What errors are scored in: "grey levels" of 0..255, or the task's own unit."""
+        metrics = self.environment.get("metrics", [])
+        return next((str(m["unit"]) for m in metrics if m["column"] == "mae"), "grey levels")
+
+    @property
+    def levels(self) -> int:
+        """What the highest value of a picture's dtype stands for in that unit."""
+        return 65535 if self.unit == "counts" else 255
 
     def task_scores(self) -> pd.DataFrame:
         """Average what only this task scores, and the MAE, over the cases that were restored.
@@ -175,11 +193,32 @@ class Run:
         return self._leaderboard.copy()
 
     @cached_property
-    def hole_areas(self) -> NDArray[Any]:
-        """For each row of `mse` the key of `HOLE_AREAS` that its hole belongs to."""
+    def hidden_pixels(self) -> NDArray[np.int64]:
+        """How many pixels are hidden in each row of `mse`: of scratches not all of their box."""
+        cases = self.cases
+        if "hidden_fraction" not in cases:
+            boxes = cases["hidden_height"] * cases["hidden_width"]
+            return boxes.to_numpy(np.int64)
+        hidden = cases["hidden_fraction"] * cases["height"] * cases["width"]
+        return hidden.round().to_numpy(np.int64)
+
+    @property
+    def holes_are_boxes(self) -> bool:
+        """Whether in every case a rectangle is hidden, and nothing else."""
         area = self.cases["hidden_height"] * self.cases["hidden_width"]
+        return bool((self.hidden_pixels == area).all())
+
+    @property
+    def nothing_known(self) -> bool:
+        """Whether in every case all pixels are to be restored: there are no holes, but pictures."""
+        return bool((self.hidden_pixels == self.cases["height"] * self.cases["width"]).all())
+
+    @cached_property
+    def hole_areas(self) -> NDArray[Any]:
+        """For each row of `mse` the key of `HOLE_AREAS` that its hidden pixels belong to."""
         edges = [0, *HOLE_AREAS.values()]
-        return np.asarray(pd.cut(area, edges, labels=list(HOLE_AREAS)).astype(object))
+        sizes = pd.Series(pd.cut(self.hidden_pixels, edges, labels=list(HOLE_AREAS)))
+        return np.asarray(sizes.astype(object))
 
     def by_hole_size(self) -> pd.DataFrame:
         """Mean MSE of each method (rows, best first) by the hole's area in pixels (columns)."""

@@ -1,5 +1,6 @@
 """A run's tables as texts for reading: on the page, in Markdown and in the terminal."""
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from inpaintbench.reports.tables import Run
 
 MARK = "*"  # of a method that may have been trained on photographs of the suite
+TEST_SETS = {"crop", "border", "grid"}  # tasks whose challenges have files to submit
 NAMED = 5  # photographs in a note
 
 
@@ -26,11 +28,16 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "median": board["median"].map("{:.1f}".format),
             "PSNR dB": board["psnr"].map("{:.2f}".format),
             "won": board["won"].map("{:.0%}".format),
-            "ms a crop": board["ms"].map("{:.2f}".format),
-            "in batches": board["ms_batch"].map("{:.2f}".format),
+            "ms a crop": board["ms"].map(ms_text),
+            "in batches": board["ms_batch"].map(ms_text),
             "coverage": board["coverage"].map("{:.0%}".format),
         }
     ).replace(["nan", "nan to nan"], "-")
+
+
+def ms_text(milliseconds: float) -> str:
+    """Write milliseconds with two decimals, and with a third where these would be 0.00."""
+    return f"{milliseconds:.{3 if milliseconds < 0.01 else 2}f}"
 
 
 def _interval_texts(table: pd.DataFrame, form: str) -> list[str]:
@@ -92,8 +99,8 @@ def cost_text(run: Run) -> pd.DataFrame:
             "method": cost["method"],
             "load s": cost["load"].map("{:.2f}".format),
             "first ms": cost["first"].map("{:.1f}".format),
-            "ms a crop": cost["ms"].map("{:.2f}".format),
-            "quartiles": [f"{low:.2f} to {high:.2f}" for low, high in quartiles],
+            "ms a crop": cost["ms"].map(ms_text),
+            "quartiles": [f"{ms_text(low)} to {ms_text(high)}" for low, high in quartiles],
             "crops a second": cost["crops_per_second"].map("{:,.0f}".format),
             "in batches of": cost["batch"].map("{:.0f}".format),
             "peak MiB": mebibytes["memory"],
@@ -158,6 +165,29 @@ def wins_text(run: Run) -> pd.DataFrame:
     return texts.reset_index()
 
 
+def task_scores_text(run: Run) -> pd.DataFrame:
+    """Format what only this task scores for reading, with units in the headings."""
+    metrics = {metric["column"]: metric for metric in run.environment.get("metrics", [])}
+    table = run.task_scores()
+    named = {"method": "method", "r2": "R2"}
+    for name in table.columns.difference(list(named)):
+        unit = metrics[name]["unit"]
+        named[name] = metrics[name]["title"] + (f", {unit}" if unit else "")
+    numbers = table.columns.drop("method", errors="ignore")
+    shown = table.assign(**{name: table[name].map("{:.4g}".format) for name in numbers})
+    return shown.replace("nan", "-").rename(columns=named)
+
+
+def task_scores_notes(run: Run) -> list[str]:
+    """Say what the scores of the task are, in the order of their columns."""
+    metrics = {metric["column"]: metric for metric in run.environment.get("metrics", [])}
+    r2 = "R2: 1 - sum (actual - predicted)^2 / sum (actual - mean actual)^2 over all cases"
+    return [
+        r2 if name == "r2" else f"{metrics[name]['title']}: {metrics[name]['meaning']}"
+        for name in run.task_scores().columns.drop("method", errors="ignore")
+    ]
+
+
 def hole_size_text(run: Run) -> pd.DataFrame:
     """Format the MSE by hole size for reading."""
     return means_text(run.by_hole_size().rename(columns="{} px".format))
@@ -174,21 +204,59 @@ def means_text(table: pd.DataFrame) -> pd.DataFrame:
     return table.map("{:.1f}".format).replace("nan", "-").reset_index()
 
 
+def hole_notes(run: Run) -> list[str]:
+    """Say why a run's cases cannot be compared by their holes in one way or another."""
+    if run.nothing_known:
+        return [
+            "Every pixel of these cases is to be restored: they have no holes, whose sizes and "
+            "surroundings, and distances from what is known, could tell them apart."
+        ]
+    notes = []
+    sides = set(zip(run.cases["hidden_height"], run.cases["hidden_width"], strict=True))
+    if not run.holes_are_boxes:
+        notes.append("What these cases hide is no rectangle with a height and a width.")
+    elif len(sides) == 1:
+        height, width = sides.pop()
+        notes.append(
+            f"All holes have {height} x {width} {'pixel' if height * width == 1 else 'pixels'}."
+        )
+    contents = set(run.cases["content"])
+    if len(contents) == 1:
+        notes.append(f"By the gradients of the truth, what they hide is all {contents.pop()}.")
+    return notes
+
+
+def command_for(run: Run, label: str) -> tuple[str, str]:
+    """Say how to use a method on what the run's task stands for: a purpose and a command.
+
+    Both are "" where no command takes such pictures: whole ones, of which nothing is known.
+    """
+    tasks = set(run.cases["task"]) if "task" in run.cases else {"crop"}
+    method = shlex.quote(label)
+    if tasks <= TEST_SETS:
+        command = f"inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method {method}"
+        return "To write the submission", command
+    if run.nothing_known:
+        return "", ""
+    command = f"inpaintbench try PICTURE.png --mask HIDDEN.png --no-truth --methods {method}"
+    return "This task has no submission file; to restore a picture of your own", command
+
+
 def cost_sentence(run: Run) -> str:
     """Say what the winner costs, and which method is fastest of those not told apart from it."""
     board = run.leaderboard()
     first = board.iloc[0]
     if np.isnan(first["mse"]) or np.isnan(first["ms"]):
         return ""
-    text = f"{first['method']} takes {first['ms']:.2f} ms a crop"
+    text = f"{first['method']} takes {ms_text(first['ms'])} ms a crop"
     if not np.isnan(first["ms_batch"]):
-        text += f", {first['ms_batch']:.2f} ms in batches"
+        text += f", {ms_text(first['ms_batch'])} ms in batches"
     like = board[board["group"].str.split("-").str[0] == "a"]
     fast = like.sort_values("ms").iloc[0] if len(like) else first
     if fast["method"] != first["method"]:
         text += (
             f". Of the {len(like)} methods that share its group {fast['method']} is the fastest: "
-            f"{fast['ms']:.2f} ms, MSE {fast['mse']:.1f}"
+            f"{ms_text(fast['ms'])} ms, MSE {fast['mse']:.1f}"
         )
     return text + "."
 
@@ -254,6 +322,18 @@ def markdown_table(table: pd.DataFrame) -> str:
     """Write a table of texts as a Markdown table."""
     rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |" for r in rows)
+
+
+def hole_text(case: "pd.Series[Any]") -> str:
+    """Say which pixels a case hides: rows by columns, or how many in the box that holds them.
+
+    Parameters
+    ----------
+    case : a row of a run's cases, with the number of hidden pixels as `hidden`
+    """
+    box = f"{case['hidden_height']} x {case['hidden_width']}"
+    whole = case["hidden"] == case["hidden_height"] * case["hidden_width"]
+    return box if whole else f"{case['hidden']:,} of {box}"
 
 
 def title(run: Run) -> str:

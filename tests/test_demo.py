@@ -95,7 +95,7 @@ def test_a_picture_is_shown_as_the_server_sees_it(address):
     kind = {"content-type": "application/octet-stream"}
     answer = httpx.post(address + "api/picture", content=encoded(deep, ".tiff"), headers=kind)
     assert answer.status_code == 200
-    assert answer.headers["x-bits"] == "16"
+    assert answer.headers["x-bits"] == "16 bits"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), PICTURE)
 
 
@@ -116,6 +116,26 @@ def test_a_method_is_run_on_what_was_sent(address):
     difference = expected[mask].astype(float) - PICTURE[mask]
     assert answer["mse"] == pytest.approx(np.mean(difference**2))
     assert answer["seconds"] > 0
+
+
+def test_16_bits_of_which_little_is_used_are_not_black(address):
+    deep = PICTURE.astype(np.uint16) * 10 + 487  # as a sensor counts
+    low, high = int(deep.min()), int(deep.max())
+    shown = (deep.astype(int) - low) * 256 // (high - low + 1)
+    kind = {"content-type": "application/octet-stream"}
+    preview = httpx.post(address + "api/picture", content=encoded(deep), headers=kind)
+    told = f"16 bits shown from {low:,} (black) to {high:,} (white), clipped"
+    assert preview.headers["x-bits"] == told
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(preview.content))), shown)
+    sent = order(picture=base64.b64encode(encoded(deep)).decode())
+    answer = httpx.post(address + "api/restore", json=sent, timeout=120).json()
+    top, left, height, width = answer["window"]
+    png = base64.b64decode(answer["picture"].removeprefix("data:image/png;base64,"))
+    restored = np.asarray(Image.open(io.BytesIO(png)))
+    known = np.ones((90, 100), bool)
+    known[BOX] = False
+    window = (slice(top, top + height), slice(left, left + width))
+    assert np.array_equal(restored[known[window]], shown[window][known[window]])
 
 
 def test_a_damaged_picture_has_no_errors(address):

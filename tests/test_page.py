@@ -20,6 +20,7 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import figures, load_run
 from inpaintbench.reports.cases import picture_data
+from inpaintbench.reports.method_page import page_address
 from inpaintbench.reports.page import write_report
 from inpaintbench.reports.sample import (
     KeptCase,
@@ -29,6 +30,7 @@ from inpaintbench.reports.sample import (
     kept_cases,
 )
 from inpaintbench.reports.tables import HOLE_AREAS
+from inpaintbench.reports.tiles import Shades, error_scale, shades_of
 from inpaintbench.reports.views import filters, views
 
 LABELS = ("mean", "telea", "telea:radius=9.0", "harmonic", "hopeful")
@@ -368,18 +370,70 @@ def test_surroundings_are_sorted_by_what_can_be_seen_of_them(finished):
     assert table.loc["telea", "calmest"] == pytest.approx(finished.mse["telea"][calm].mean())
 
 
+GREY = error_scale([], 255, "grey levels")
+
+
+def deep_case(truth, painted):
+    """A case of 16 bits with a hole at the picture's corner, and two methods' answers."""
+    mask = np.zeros(truth.shape[:2], bool)
+    mask[:9, 45:] = True
+    box = (slice(0, 9), slice(45, 50))
+    observed = truth.copy()
+    observed[mask] = 0
+    return KeptCase("x", observed, truth, mask, box, {"b": truth[box], "c": painted})
+
+
+def stored_pixels(text):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
 def test_pictures_of_16_bits_and_colour_are_stored_too():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 65536, (40, 50, 3)).astype(np.uint16)
-    mask = np.zeros((40, 50), bool)
-    mask[:9, 45:] = True  # at the picture's corner
-    box = (slice(0, 9), slice(45, 50))
-    case = KeptCase("x", np.where(mask[..., None], 0, truth), truth, mask, box, {"b": truth[box]})
-    stored = picture_data(case, ["a", "b"])
-    assert (stored["have"], stored["size"], stored["at"]) == ([1], [9, 5], [0, 24])
-    patches = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored["patches"]))))
-    assert patches.shape == (18, 5, 3)
-    assert np.array_equal(patches[9:], truth[box] >> 8)
+    case = deep_case(truth, truth[:9, 45:] // 2)
+    stored = picture_data(case, ["a", "b", "c"], GREY)
+    assert (stored["have"], stored["size"], stored["at"]) == ([1, 2], [9, 5], [0, 24])
+    patches = stored_pixels(stored["patches"])
+    assert patches.shape == (27, 5, 3)
+    assert np.array_equal(patches[9:18], truth[:9, 45:] >> 8)
+    assert (stored["shown"], stored["errors"]) == ("", "")
+
+
+def test_16_bits_of_which_little_is_used_are_shown_from_the_least_to_the_greatest_known():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(487, 2737, (40, 50)).astype(np.uint16)
+    truth[20, 20:22] = 487, 2736  # known
+    truth[0, 45:47] = 100, 9000  # hidden, so they are clipped
+    painted = np.full((9, 5), 1000, np.uint16)
+    scale = error_scale([deep_case(truth, painted).shades], 65535, "counts")
+    stored = picture_data(deep_case(truth, painted), ["b", "c"], scale)
+    assert stored["shown"] == "16 bits shown from 487 (black) to 2,736 (white), clipped"
+    expected = np.floor((truth - 487.0) / 2250 * 256).clip(0, 255)
+    assert np.array_equal(stored_pixels(stored["base"]), expected[:33, 21:])
+    patches = stored_pixels(stored["patches"])
+    assert np.array_equal(patches[9:18], expected[:9, 45:])
+    assert set(patches[18:].ravel()) == {int((1000 - 487) / 2250 * 256)}
+    assert scale.most == float(f"{2250 / 4:.2g}")
+    errors = stored_pixels(stored["errors"])  # of what was painted, not of what is shown
+    assert not errors[:9].any()
+    assert errors[9, 0] == errors[9, 1] == 255
+    exact = np.abs(1000.0 - truth[:9, 45:])
+    assert np.array_equal(errors[9:], np.rint(np.minimum(exact / 560, 1) * 255))
+
+
+def test_pictures_that_use_their_range_or_nearly_nothing_of_it():
+    def shades(*values, dtype=np.uint16):
+        return shades_of(np.array(values, dtype))
+
+    assert shades(0, 255, dtype=np.uint8) == shades(3, 4, dtype=np.uint8) == Shades(0, 255, False)
+    assert shades(0, 16383) == shades(30000, 65535) == Shades(0, 65535, False)
+    assert shades(0, 16382) == Shades(0, 16382, True)  # of a camera with 14 bits, nearly
+    assert shades() == Shades(0, 65535, False)
+    for values in ((5,), (1000, 1001), (65535,)):
+        flat = shades(*values)
+        assert flat.white - flat.black == 255
+        assert flat.black <= min(values) <= max(values) <= flat.white
+    assert error_scale([], 255, "").most == error_scale([shades(0, 65535)], 255, "").most == 64
 
 
 def test_hostile_names_and_messages_do_nothing(hostile_run, hostile_names, tab, no_serious_faults):
@@ -456,6 +510,59 @@ def test_an_odd_run_has_a_page_that_says_so(finished, tab, tmp_path, changes, wo
     tab.wait_for_timeout(200)
     assert words in tab.inner_text("main")
     assert not re.search(r"\bnan\b", tab.inner_text("main"))
+
+
+def all_hidden(folder):
+    """Make a finished run's cases such as of low light: seen darkly, and all to be restored."""
+    cases = pd.read_parquet(folder / "cases.parquet")
+    sides = {f"hidden_{side}": cases[side] for side in ("height", "width")}
+    replace_table(
+        folder / "cases.parquet", cases.assign(task="low-light", hidden_fraction=1, **sides)
+    )
+    for path in (folder / "pictures" / "truth").iterdir():
+        truth = np.asarray(Image.open(path))
+        Image.fromarray(truth // 4).save(folder / "pictures" / "observed" / path.name)
+        Image.fromarray(np.full_like(truth, 255)).save(folder / "pictures" / "mask" / path.name)
+
+
+def test_cases_of_which_nothing_is_known_have_a_page(finished, tab, tmp_path, no_serious_faults):
+    folder = without(finished, tmp_path / "dark")
+    all_hidden(folder)
+    write_report(load_run(folder))
+    case_id = finished.cases["case_id"][0]
+    tab.goto((folder / "report" / "index.html").as_uri() + f"#case={case_id}&a=mean")
+    tab.evaluate("drawAll()")
+    tab.wait_for_function("document.getElementById('left').width > 1")
+    truth = np.asarray(Image.open(folder / "pictures" / "truth" / f"{case_id}.png"))
+    shown = tab.evaluate("document.getElementById('observed').toDataURL()")
+    assert np.array_equal(stored_pixels(shown.split(",")[1])[..., 0], truth // 4)
+    assert "they have no holes" in tab.inner_text("#holes")
+    drawn = tab.evaluate("figures.map((figure) => figure.dataset.name)")
+    assert not {"hole", "surroundings", "distance"} & set(drawn)
+    assert tab.locator("#command").count() == 0  # nothing takes such pictures
+    assert "pasted back" not in tab.inner_text("main")
+    no_serious_faults(tab)
+    page = (folder / "report" / page_address("mean")).read_text()
+    assert "is black" not in page
+    rows = [int(height) for height in re.findall(r"hidden: (\d+) x", page)]
+    assert min(rows) >= 70  # whole pictures
+
+
+def test_what_is_no_rectangle_is_told_by_its_pixels(finished, tmp_path):
+    half = without(
+        finished,
+        tmp_path / "half",
+        cases=lambda t: t.assign(hidden_fraction=t["hidden_fraction"] / 2),
+    )
+    run = load_run(half)
+    area = finished.cases["hidden_height"] * finished.cases["hidden_width"]
+    assert np.abs(run.hidden_pixels - area / 2).max() <= 0.5
+    assert {"under 25", "25-81"} <= set(run.by_hole_size().columns)
+    assert not figures.heat_maps(run).data
+    text = write_report(run).read_text()
+    assert "no rectangle" in text
+    height, width = finished.cases.loc[0, ["hidden_height", "hidden_width"]]
+    assert f'"hole":"{run.hidden_pixels[0]} of {height} x {width}"' in text
 
 
 def test_missing_pictures_are_told(finished, tab, tmp_path):

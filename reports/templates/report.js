@@ -163,6 +163,7 @@ function startLeaderboard() {
 
 // ---- Figures -------------------------------------------------------------------------------------
 
+const PRINTED = 680;  // pixels of a figure on paper, which fit on A4 and letter
 const figures = [...document.querySelectorAll("figure.plot")];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -197,7 +198,7 @@ function draw(figure, paper) {
   loadPlotly();
   const box = figure.querySelector(".drawing");
   figure.spec ??= read(`json-${figure.dataset.name}`);
-  const width = box.clientWidth;
+  const width = paper ? PRINTED : box.clientWidth;
   const layout = withLegend(figure, themed(figure.spec.layout, width, paper), width);
   figure.drawn = Plotly.react(box, figure.spec.data, layout, { displayModeBar: false });
   if (!figure.heard) {
@@ -286,10 +287,10 @@ async function picturesOf(id) {
   if (!stored) return null;
   if (!decoded.has(id)) {
     if (decoded.size > 20) decoded.delete(decoded.keys().next().value);
-    decoded.set(id, Promise.all([pixels(stored.base), pixels(stored.patches)]));
+    decoded.set(id, Promise.all([pixels(stored.base), pixels(stored.patches), stored.errors && pixels(stored.errors)]));
   }
-  const [base, patches] = await decoded.get(id);
-  return { ...stored, base, patches };
+  const [base, patches, errors] = await decoded.get(id);
+  return { ...stored, base, patches, errors };
 }
 
 /** The picture with box number `number` in its hole: 0 as observed, then the methods that it has. */
@@ -317,16 +318,35 @@ function near(picture, { at: [top, left], size: [height, width] }) {
   return context.getImageData(column, row, Math.min(left + width + 5, picture.width) - column, Math.min(top + height + 5, picture.height) - row);
 }
 
-/** Absolute error, in colours on the page's one scale. */
-function errorOf(picture, truth) {
+/** Absolute error of a method, in colours on the page's one scale. */
+function errorOf(pictures, method) {
+  const place = pictures.have.indexOf(method), truth = pictures.base;
+  if (place < 0 || !pictures.truth) return null;
+  const steps = pictures.errors ? keptErrors(pictures, place) : errorSteps(withBox(pictures, place + 1), truth);
   const result = new ImageData(truth.width, truth.height);
-  for (let k = 0; k < truth.data.length; k += 4) {
-    let sum = 0;
-    for (let c = 0; c < 3; c++) sum += Math.abs(picture.data[k + c] - truth.data[k + c]);
-    const colour = 3 * Math.min(255, Math.round((sum / 3 / data.error_range) * 255));
-    result.data.set([palette[colour], palette[colour + 1], palette[colour + 2], 255], k);
-  }
+  steps.forEach((step, k) => result.data.set([...palette.subarray(3 * step, 3 * step + 3), 255], 4 * k));
   return result;
+}
+
+function errorSteps(picture, truth) {
+  const steps = new Uint8Array(truth.width * truth.height);
+  for (let k = 0; k < steps.length; k++) {
+    let sum = 0;
+    for (let c = 0; c < 3; c++) sum += Math.abs(picture.data[4 * k + c] - truth.data[4 * k + c]);
+    steps[k] = Math.min(255, Math.round((sum / 3 / data.error_range) * 255));
+  }
+  return steps;
+}
+
+/** Errors that what is shown does not tell, since it is clipped: the page holds them. */
+function keptErrors({ base, errors, at: [top, left], size: [height, width] }, place) {
+  const steps = new Uint8Array(base.width * base.height);
+  for (let row = 0; row < height; row++) {
+    for (let k = 0; k < width; k++) {
+      steps[(top + row) * base.width + left + k] = errors.data[4 * ((place * height + row) * width + k)];
+    }
+  }
+  return steps;
 }
 
 function paint(canvas, picture, description) {
@@ -387,7 +407,7 @@ function valuesOf(number) {
   const a = method("a", 0), b = method("b", 1), about = data.cases[number];
   return {
     case: about.case_id, photograph: about.image_id, content: about.content,
-    hole: about.hidden_height * about.hidden_width, median: medians[number], spread: spreads[number],
+    hole: about.hidden, median: medians[number], spread: spreads[number],
     best: bests[number] < 0 ? null : data.methods[bests[number]], behind: behind(number, a),
     a: scores.mse[number][a], b: scores.mse[number][b], failed: failed[number],
   };
@@ -427,7 +447,7 @@ function caseRow(number, values, chosen) {
   });
   const row = make("tr", { className: chosen ? "chosen" : "" }, make("td", { className: "text" }, button));
   if (chosen) button.setAttribute("aria-current", "true");
-  const texts = [values.photograph, `${about.hidden_height} x ${about.hidden_width}`, values.content, fixed(1)(values.median), fixed(1)(values.spread), values.best ?? "-", fixed(1)(values.a), fixed(1)(values.b)];
+  const texts = [values.photograph, about.hole, values.content, fixed(1)(values.median), fixed(1)(values.spread), values.best ?? "-", fixed(1)(values.a), fixed(1)(values.b)];
   texts.forEach((text, k) => row.append(make("td", { className: k === 0 || k === 2 || k === 5 ? "text" : "" }, make("bdi", { textContent: text }))));
   return row;
 }
@@ -439,7 +459,7 @@ async function showCase(number) {
   $("case").hidden = number === undefined;
   if (number === undefined) return;
   const about = data.cases[number], a = method("a", 0), b = method("b", 1);
-  $("case-title").textContent = `${about.case_id}: ${about.image_id}, ${about.source}, hole of ${about.hidden_height} rows by ${about.hidden_width} columns, ${about.content}`;
+  $("case-title").textContent = [`${about.case_id}: ${about.image_id}`, about.source, `hidden: ${about.hole} pixels`, about.content].join(", ");
   fillScores(number);
   const pictures = await picturesOf(about.case_id);
   if (wanted !== number) return;
@@ -448,12 +468,13 @@ async function showCase(number) {
   if (!pictures) return;
   const truth = pictures.truth ? pictures.base : null, names = [data.methods[a], data.methods[b]];
   const [left, right] = [restored(pictures, a), restored(pictures, b)];
-  paint($("observed"), withBox(pictures, 0), "as observed, the hole is black");
+  paint($("observed"), withBox(pictures, 0), "as observed");
   paint($("truth"), truth, truth ? "the truth" : "the truth is not known");
   paint($("right"), right ?? withBox(pictures, 0), `restored by ${names[1]}`);
   paint($("left"), left ?? withBox(pictures, 0), `restored by ${names[0]}`);
-  paint($("error-a"), left && truth && errorOf(left, truth), `error of ${names[0]}`);
-  paint($("error-b"), right && truth && errorOf(right, truth), `error of ${names[1]}`);
+  paint($("error-a"), errorOf(pictures, a), `error of ${names[0]}`);
+  paint($("error-b"), errorOf(pictures, b), `error of ${names[1]}`);
+  $("shown-as").textContent = pictures.shown && `${pictures.shown}.`;
   const told = (k, picture) => `${data.methods[k]}: ${picture ? `MSE ${fixed(1)(scores.mse[number][k])}` : data.status[number][k] === "ok" ? "no picture" : data.status[number][k]}`;
   for (const id of ["name-a", "caption-a"]) $(id).textContent = told(a, left);
   for (const id of ["name-b", "caption-b"]) $(id).textContent = told(b, right);
@@ -493,6 +514,7 @@ function startCases() {
   const turn = (step) => set({ page: (Number(state.page ?? 1) || 1) + step, case: "" });
   $("previous").addEventListener("click", () => turn(-1));
   $("next").addEventListener("click", () => turn(1));
+  if (!$("scale")) return;  // without a truth there are no errors
   const scale = new ImageData(256, 1);
   for (let k = 0; k < 256; k++) scale.data.set([...palette.subarray(3 * k, 3 * k + 3), 255], 4 * k);
   paint($("scale"), scale, "colours of errors, from small to large");
