@@ -370,7 +370,9 @@ def score(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="cnn, cnn:size=small, gaussian, ensemble, ...")],
+    network: Annotated[
+        str, typer.Argument(help="cnn, cnn:size=small, grid-cnn, gaussian, ensemble, ...")
+    ],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
@@ -399,7 +401,8 @@ def train(
 
     A network also leaves its settings, loss curve, sample restorations, TensorBoard log and
     checkpoints. A fitted method takes images, seed and out alone, and as long as it takes; so does
-    the ensemble, which is fitted after its members, on the photographs that they did not see.
+    the ensemble, which is fitted after its members, on the photographs that they did not see. A
+    network is trained on cases of its own task, which crops stand for in the options' words.
     """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
@@ -437,7 +440,8 @@ def train(
         card = train_network(method, images, folder, settings, resume, start)
     path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
-    print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")
+    suite = "" if card.get("task", "crop") == "crop" else f"{card['task']} "
+    print(f"try it: inpaintbench run {suite}--methods {network},{network}:weights={path}")
 
 
 @app.command()
@@ -456,7 +460,7 @@ def export(
 
     method = parse_method(network)
     if not isinstance(method, WindowMethod):
-        raise InputError(f"{network} is no network for windows: there is nothing to export")
+        raise InputError(f"{network} is no network for 64x64 windows: there is nothing to export")
     from inpaintbench.methods.networks.export import export as export_network
 
     difference = export_network(method, output)
