@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class CenterPixelCnn(PatchMethod):
-    """A small convolutional network on 13x13 pixels, blind to brightness and contrast.
+    """A small network on 31x31 pixels, which follows brightness and contrast.
 
     See `inpaintbench.methods.networks.centre_net` for the architecture, and the model card beside
     the weights for what it was trained on.
