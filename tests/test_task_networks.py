@@ -34,13 +34,7 @@ NETWORKS = [
     for name, kind in method_classes().items()
     if issubclass(kind, NetworkMethod) and not issubclass(kind, WindowMethod)
 ]
-UNSHIPPED = [
-    "scratches-unet:blind=yes",
-    "scratches-unet:depth=5",
-    "pixelnet:patch=11:kind=fc",
-    "pixelnet:patch=5:kind=classes",
-    "pixelnet:patch=9",
-]
+UNSHIPPED = ["pixelnet:patch=11:kind=fc", "pixelnet:patch=5:kind=classes", "pixelnet:patch=9"]
 PICTURES = [data.astronaut()[:200, 100:300], data.coffee()[50:250, 100:300], data.camera()[:200]]
 
 
@@ -389,7 +383,7 @@ def test_shipped_weights_have_a_complete_card(name):
     assert card["task"] in method.tasks
     assert card["method"] == method.weights_name
     load_weights(method.build(), method.weights_path)
-    assert method.weights_path.stat().st_size <= 3_000_000
+    assert method.weights_path.stat().st_size <= 3_500_000
 
 
 SHORT = Settings(crops=640, batch=16, epoch_crops=320, workers=0)
