@@ -370,7 +370,9 @@ def score(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="cnn, cnn:size=small, gaussian, ensemble, ...")],
+    network: Annotated[
+        str, typer.Argument(help="cnn, cnn:size=small, grid-cnn, gaussian, ensemble, ...")
+    ],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
@@ -383,6 +385,7 @@ def train(
     ] = False,
     start: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="The highest.")] = 1e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Crops an update.")] = 64,
     patience: Annotated[
         int, typer.Option(min=0, help="Validations without gain before an early stop; 0: never.")
     ] = 0,
@@ -398,7 +401,8 @@ def train(
 
     A network also leaves its settings, loss curve, sample restorations, TensorBoard log and
     checkpoints. A fitted method takes images, seed and out alone, and as long as it takes; so does
-    the ensemble, which is fitted after its members, on the photographs that they did not see.
+    the ensemble, which is fitted after its members, on the photographs that they did not see. A
+    network is trained on cases of its own task, which crops stand for in the options' words.
     """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
@@ -425,6 +429,7 @@ def train(
         settings = Settings(
             minutes=minutes,
             crops=crops,
+            batch=batch,
             epoch_crops=epoch,
             learning_rate=learning_rate,
             patience=patience,
@@ -435,7 +440,8 @@ def train(
         card = train_network(method, images, folder, settings, resume, start)
     path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
-    print(f"try it: inpaintbench run --methods {network},{network}:weights={path}")
+    suite = "" if card.get("task", "crop") == "crop" else f"{card['task']} "
+    print(f"try it: inpaintbench run {suite}--methods {network},{network}:weights={path}")
 
 
 @app.command()
@@ -450,11 +456,11 @@ def export(
     """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
-    from inpaintbench.methods.networks.network_method import NetworkMethod
+    from inpaintbench.methods.networks.window_method import WindowMethod
 
     method = parse_method(network)
-    if not isinstance(method, NetworkMethod):
-        raise InputError(f"{network} is no network: there is nothing to export")
+    if not isinstance(method, WindowMethod):
+        raise InputError(f"{network} is no network for 64x64 windows: there is nothing to export")
     from inpaintbench.methods.networks.export import export as export_network
 
     difference = export_network(method, output)

@@ -68,7 +68,7 @@ def test_onnxruntime_restores_as_the_method_does(exported):
 
 
 def test_what_is_no_network_cannot_be_exported(tmp_path):
-    with pytest.raises(InputError, match="telea is no network"):
+    with pytest.raises(InputError, match="telea is no network for 64x64 windows"):
         export_command("telea", tmp_path / "t.onnx")
 
 

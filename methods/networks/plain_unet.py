@@ -3,12 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    blanked,
-    he_normal,
-)
+from inpaintbench.methods.networks.restorer import he_normal
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 # Channels at each level by encoder depth, the bottleneck's last. The report doubles them down to
 # 512; at depth 5 that would be 31 million parameters, so there they stop at 128.
@@ -28,27 +24,33 @@ class PlainUNet(WindowNetwork):
     ----------
     depth : int
         How many times the encoder halves the window: 2, 3 or 5.
+    inputs, outputs : int
+        Channels of what goes in, picture and mask, and of what comes out.
     """
 
-    def __init__(self, depth: int = 3) -> None:
+    def __init__(self, depth: int = 3, inputs: int = 2, outputs: int = 1) -> None:
         super().__init__()
         widths = WIDTHS[depth]
         self.encoder = nn.ModuleList(
             _two_convolutions(before, width)
-            for before, width in zip((2, *widths), widths, strict=False)
+            for before, width in zip((inputs, *widths), widths, strict=False)
         )
         pairs = list(zip(widths[1:], widths[:-1], strict=True))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
         self.decoder = nn.ModuleList(_two_convolutions(2 * b, b) for _, b in pairs)
         self.pool = nn.MaxPool2d(2)
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(widths[0], outputs, 1)
         he_normal(self)
         nn.init.zeros_(self.head.weight)  # starts as the mean
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows; the fill is not used."""
         x, mean = blanked(filled, mask)
-        x = torch.cat([x, mask], 1).contiguous(memory_format=torch.channels_last)
+        return self.layers(torch.cat([x, mask], 1)) / CONTRAST + mean
+
+    def layers(self, x: Tensor) -> Tensor:
+        """Apply all layers to `(N, inputs, H, W)`."""
+        x = x.contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for encode in self.encoder:
             x = encode(self.pool(x) if skips else x)
@@ -57,7 +59,7 @@ class PlainUNet(WindowNetwork):
         for up, decode in zip(self.up, self.decoder, strict=True):
             x = decode(torch.cat([up(x), skips.pop()], 1))
         output: Tensor = self.head(x).float()
-        return output / CONTRAST + mean
+        return output
 
 
 def _two_convolutions(before: int, width: int) -> nn.Sequential:

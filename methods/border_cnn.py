@@ -1,0 +1,35 @@
+"""Our own network for pictures whose border is unknown."""
+
+from typing import TYPE_CHECKING
+
+from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.methods.networks.picture_method import PictureMethod
+
+if TYPE_CHECKING:
+    from inpaintbench.methods.networks.picture_unet import PictureUNet
+
+
+class BorderCnn(PictureMethod):
+    """A residual U-Net that corrects a smooth fill of the pixels in the border.
+
+    See `inpaintbench.methods.networks.picture_unet` for the architecture and its sources, and the
+    model card beside the weights for what it was trained on.
+    """
+
+    name = "border-cnn"
+    tasks = ("border",)
+    limits = "it was trained on unknown borders"
+    corner = 48
+
+    @property
+    def task(self) -> Task:
+        """The border task."""
+        from inpaintbench.datasets.tasks import border
+
+        return border
+
+    def build(self) -> "PictureUNet":
+        """Make the untrained network."""
+        from inpaintbench.methods.networks.picture_unet import PictureUNet
+
+        return PictureUNet(1, (48, 96, 128), (1, 2, 2))
