@@ -28,8 +28,15 @@ from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
 BLOCK = 25  # pictures that a worker gets at a time
-# What to submit where no run of one's own says better.
-RECOMMENDED = {"crop": "cnn", "border": "patchmatch", "grid": "least-squares:patch=11"}
+# What to use for a task where no run of one's own says better.
+RECOMMENDED = {
+    "crop": "cnn",
+    "border": "patchmatch",
+    "grid": "least-squares:patch=11",
+    "scratches": "fsr:quality=true",
+    "center-pixel": "least-squares:patch=11",
+    "upscale": "espcn",
+}
 
 
 class Submission(NamedTuple):
