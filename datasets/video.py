@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}
 SUFFIXES = frozenset(CODECS) | {".webm", ".mpg", ".mpeg", ".wmv"}  # what is taken for a video
 COUNTED = frozenset({".mp4", ".m4v", ".mov", ".avi"})  # these state how many frames they have
-LOG_ERRORS = 2  # a level of OpenCV's: no warnings
 
 
 class BrokenVideo(InputError):
@@ -119,9 +118,11 @@ def _opened(path: Path) -> "cv2.VideoCapture":
         path.open("rb").close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    level = cv2.setLogLevel(LOG_ERRORS)
+    log = cv2.utils.logging
+    level = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_ERROR)
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    cv2.setLogLevel(level)
+    log.setLogLevel(level)
     if not video.isOpened():
         raise InputError(f"cannot read {path}: it is no video, or one cut short before its index")
     return video

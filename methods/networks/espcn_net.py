@@ -10,7 +10,7 @@ from inpaintbench.methods.networks.restorer import LOSS_UNIT, Restorer, hidden_m
 CONTRAST = 8.0  # what differs from its surroundings, times this, is about what layers start for
 AROUND = 15  # pixels a side of the surroundings
 WIDTH, BLOCKS = 64, 5
-ROUNDING = 1.0  # squared grey levels, about what rounding the given picture costs
+SMOOTH = 1.0  # squared grey levels: an error of 0 has no root that training could follow
 
 
 class EspcnNet(Restorer):
@@ -41,8 +41,8 @@ class EspcnNet(Restorer):
         around = F.avg_pool2d(given, AROUND, 1, AROUND // 2, count_include_pad=False)
         x = (given - around) * CONTRAST  # brightness does not matter, wherever a picture is cut
         x = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
-        lacking = F.pixel_shuffle(self.head(self.body(x)), 4).float() / CONTRAST
-        picture = F.interpolate(given, scale_factor=2, mode="bicubic") + lacking
+        lacking: Tensor = F.pixel_shuffle(self.head(self.body(x)), 4).float() / CONTRAST
+        picture: Tensor = F.interpolate(given, scale_factor=2, mode="bicubic") + lacking
         wrong = given - F.avg_pool2d(picture, 2)
         picture = picture + F.interpolate(wrong, scale_factor=2, mode="nearest")
         return picture[:, :, : 2 * height, : 2 * width]
@@ -54,4 +54,4 @@ class EspcnNet(Restorer):
         mean of their logarithms, which PSNR is.
         """
         errors = hidden_mse(output, truth, mask)
-        return (errors + ROUNDING).sqrt().mean() / LOSS_UNIT**0.5
+        return (errors + SMOOTH).sqrt().mean().div(LOSS_UNIT**0.5)
