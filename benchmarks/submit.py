@@ -104,6 +104,8 @@ def write_submission(
     InputError
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
+    if not method.fills_holes():
+        raise InputError(f"{method.label} fills no holes: {method.limits}")
     flat = task_of(testset) != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     make_folder(output.parent)

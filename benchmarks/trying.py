@@ -242,9 +242,12 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
     Raises
     ------
     InputError
-        If `output` is a file of a kind that loses pixels, or one for several methods, or the
-        picture itself.
+        If a method fills no holes, or `output` is a file of a kind that loses pixels, or one for
+        several methods, or the picture itself.
     """
+    for method in methods:
+        if not method.fills_holes():
+            raise InputError(f"{method.label} fills no holes: {method.limits}")
     if output.is_dir() or not output.suffix:
         targets = [output / f"{safe_name(method.label)}.png" for method in methods]
         targets.append(output / SHEET)
