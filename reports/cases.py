@@ -43,7 +43,7 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     """
     ids = shown_cases(run, kept)
     areas = dict(zip(run.cases["case_id"], run.hole_areas, strict=True))
-    wholes = set(run.cases["case_id"][run.cases["hidden_fraction"] == 1])
+    wholes = set(run.cases["case_id"][run.wholes])
     table = run.cases.set_index("case_id").loc[ids]
     columns = ("task", "source", "image_id", "hidden_height", "hidden_width", "content")
     about = table.reindex(columns=list(columns)).fillna("").reset_index().to_dict("records")

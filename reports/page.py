@@ -198,7 +198,7 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         harness=texts.harness_sentence(run),
         winner=board["method"][0] if board["mse"].notna().any() else "",
         command=_command(run, board["method"][0]),
-        whole=bool((run.cases["hidden_fraction"] == 1).all()),
+        whole=bool(run.wholes.all()),
         method_pages=[page_address(label) for label in methods],
         frontier=figures.frontier(board, "ms")["method"].tolist(),
         runs=past["finished"].nunique() if len(past) else 0,

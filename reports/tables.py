@@ -174,6 +174,12 @@ class Run:
         """
         return self._leaderboard.copy()
 
+    @property
+    def wholes(self) -> NDArray[np.bool_]:
+        """For each row of `mse` whether all of a picture was asked for, not a hole in it."""
+        unknown = pd.Series(0.0, self.cases.index)
+        return np.asarray(self.cases.get("hidden_fraction", unknown) == 1)
+
     @cached_property
     def hole_areas(self) -> NDArray[Any]:
         """For each row of `mse` the key of `HOLE_AREAS` that its hole belongs to."""
