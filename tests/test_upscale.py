@@ -47,6 +47,11 @@ def test_what_is_given_is_the_mean_of_every_2x2_pixels(seed):
     assert np.abs(small / 255 - published).max() <= 0.5 / 255 + 1e-9
 
 
+def test_no_two_cases_of_a_photograph_are_the_same():
+    drawn = [upscale.draw(data.camera(), np.random.default_rng(seed))[0] for seed in range(40)]
+    assert len({picture.tobytes() for picture in drawn}) == 40
+
+
 def test_a_half_is_rounded_to_the_even_number_and_16_bits_stay():
     block = np.array([[1, 2, 2, 3], [1, 2, 2, 3]], np.uint16)  # means 1.5 and 2.5
     assert upscale.halve(block).tolist() == [[2, 2]]
@@ -223,3 +228,46 @@ def test_a_run_and_its_page_show_the_given_picture_enlarged(tmp_path):
         assert observed.shape == truth.shape == (128, 128)
         assert (observed[::2, ::2] == observed[1::2, 1::2]).all()
         assert np.array_equal(observed[::2, ::2], upscale.halve(truth))
+
+
+def test_the_published_network_is_affine_and_has_85_million_parameters():
+    import torch
+
+    network = parse_method("affine-upscaler").build().eval()
+    assert 84.9e6 < sum(p.numel() for p in network.parameters()) < 85.1e6
+    one, other = torch.rand(2, 1, 1, 64, 64)
+    with torch.inference_mode():
+        assert network(one, None).shape == (1, 1, 128, 128)
+        between = network(0.3 * one + 0.7 * other, None)
+        assert torch.allclose(
+            between, 0.3 * network(one, None) + 0.7 * network(other, None), atol=1e-4
+        )
+        # A larger picture is taken apart, one of no such size filled up.
+        wide = network(torch.cat([one, other], 3), None)
+        assert torch.allclose(wide[..., 128:], network(other, None), atol=1e-4)
+        assert network(one[..., :50, :41], None).shape == (1, 1, 100, 82)
+
+
+def test_the_network_keeps_the_means_of_what_it_is_given_at_any_size():
+    import torch
+
+    from inpaintbench.methods.networks.espcn_net import EspcnNet
+
+    network = EspcnNet(8, 1)
+    torch.nn.init.normal_(network.head.weight)  # it starts from 0
+    for height, width in ((1, 1), (1, 2), (7, 12), (33, 20)):
+        small = torch.rand(2, 1, height, width)
+        large = network(small, torch.ones(2, 1, 2 * height, 2 * width))
+        assert large.shape == (2, 1, 2 * height, 2 * width)
+        assert torch.allclose(torch.nn.functional.avg_pool2d(large, 2), small, atol=1e-5)
+
+
+def test_training_sees_corners_of_the_truth_and_of_what_is_given():
+    method = parse_method("espcn")
+    examples = method.examples([data.camera()], 0, one_each=False)
+    for index in range(8):
+        shown, truth, mask = examples[index]
+        assert shown.shape == (1, 32, 32)
+        assert truth.shape == mask.shape == (1, 64, 64)
+        mean = skimage.transform.downscale_local_mean(truth[0].numpy() * 255, (2, 2))
+        assert np.abs(mean - shown[0].numpy() * 255).max() <= 0.5 + 1e-3

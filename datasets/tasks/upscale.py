@@ -1,7 +1,8 @@
 """Super-resolution: a grey picture of 128x128 from the means of its 2x2 pixels.
 
 A photograph becomes a case by taking a window of it and resizing that with LANCZOS to 128x128
-pixels, which is the truth. What is given is the exact mean of every 2x2 pixels, 64x64, computed in
+pixels, which is the truth. The window's size is drawn for every case: as much as there is of a
+square photograph, again and again, would be the same case, as nothing else tells them apart. What is given is the exact mean of every 2x2 pixels, 64x64, computed in
 floating point and rounded to the picture's dtype (a half to the even number): the published input,
 which is the target halved by an old scikit-image's `resize`, of order 1 and without anti-aliasing.
 
@@ -65,5 +66,5 @@ def draw(pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask, Array]:
     ValueError
         If a side of the photograph is under 128 pixels.
     """
-    picture = draw_window(pixels, SIDES, rng)
+    picture = draw_window(pixels, SIDES, rng, whole=0.0)
     return picture, np.ones(SIDES, bool), halve(picture)
