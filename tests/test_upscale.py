@@ -3,6 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import skimage.measure
 import skimage.transform
 from hypothesis import given
 from PIL import Image
@@ -185,6 +186,22 @@ def test_the_shipped_least_squares_beat_what_needs_no_photographs():
     errors = {name: np.mean((enlarge(name, small) - truth) ** 2) for name in UPSCALERS}
     assert min(errors, key=errors.get) == "least-squares-upscaler"
     assert errors["least-squares-upscaler"] < 0.92 * errors["resize"]
+
+
+def test_the_shipped_network_beats_them_all_and_keeps_the_means():
+    truth = data.coffee()[:384, :512]
+    small = upscale.halve(truth)
+    enlarged = enlarge("espcn", small)
+    best = enlarge("least-squares-upscaler", small)
+    assert np.mean((enlarged - truth) ** 2.0) < 0.85 * np.mean((best - truth) ** 2.0)
+    means = skimage.transform.downscale_local_mean(enlarged, (2, 2, 1))
+    clipped = (enlarged <= 0) | (enlarged >= 255)
+    touched = skimage.measure.block_reduce(clipped, (2, 2, 1), np.max)
+    assert np.abs(means - small)[~touched].max() < 0.01
+    deep = enlarge("espcn", small.astype(np.uint16) * 257)
+    assert np.abs(deep / 257 - enlarged).max() < 0.01
+    flat = np.full((21, 34), 200, np.uint8)
+    assert np.abs(enlarge("espcn", flat) - 200).max() < 2
 
 
 @pytest.mark.parametrize("name", UPSCALERS)

@@ -2,9 +2,10 @@
 
 A photograph becomes a case by taking a window of it and resizing that with LANCZOS to 128x128
 pixels, which is the truth. The window's size is drawn for every case: as much as there is of a
-square photograph, again and again, would be the same case, as nothing else tells them apart. What is given is the exact mean of every 2x2 pixels, 64x64, computed in
-floating point and rounded to the picture's dtype (a half to the even number): the published input,
-which is the target halved by an old scikit-image's `resize`, of order 1 and without anti-aliasing.
+square photograph, again and again, would be the same case, as nothing else tells them apart. What
+is given is the exact mean of every 2x2 pixels, 64x64, computed in floating point and rounded to the
+picture's dtype (a half to the even number): the published input, which is the target halved by an
+old scikit-image's `resize`, of order 1 and without anti-aliasing.
 
 Departures: the published pictures are a whole photograph squeezed to 128x128 whatever its shape,
 and their input is not rounded. A picture as people have it is of whole numbers.
