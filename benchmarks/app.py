@@ -320,6 +320,65 @@ def try_(
 
 
 @app.command()
+def restore(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="A picture, or for upscale and low light a video."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .png or .tif file; for a video .mp4, .mov, .avi, or .mkv, which is lossless.",
+        ),
+    ],
+    task: Annotated[str, typer.Option(help="upscale, scratches, ...: see list tasks.")],
+    method: Annotated[str, typer.Option(help="A method, or best: the one recommended.")] = "best",
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Restore what is not 0 in this picture, for tasks that hide pixels."),
+    ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option(
+            "--beside", help="Write the input, plainly enlarged if need be, to the left of it."
+        ),
+    ] = False,
+    timeout: Timeout = 60.0,
+) -> None:
+    """Restore a picture or a video of your own: enlarge it, brighten it, fill what is masked.
+
+    Pictures stay grey or in colour, of 8 or 16 bits. A video is restored frame by frame, without
+    its sound; of one that is broken, the frames up to there.
+    """
+    from inpaintbench.benchmarks import restoring_files as files
+    from inpaintbench.datasets.video import is_video, video_facts
+
+    made = files.chosen_method(task, method)
+    files.check_files(source, output, task, mask)
+    if method == "best":
+        print(f"method: {made.label}, which is recommended for {task}")
+    if is_video(source):
+        facts = video_facts(source)
+        with _progress(_console(), {made.label: facts.frames or None}, "frames") as advance:
+            count = files.restore_video(
+                source,
+                output,
+                made,
+                task,
+                facts.rate,
+                timeout,
+                beside,
+                lambda n: advance(made.label, n),
+            )
+        print(f"wrote {_plain(str(output))}: {count} frames")
+        return
+    shape = files.restore_picture(source, output, made, task, mask, timeout, beside)
+    print(f"wrote {_plain(str(output))}: {shape[0]} rows by {shape[1]} columns")
+
+
+@app.command()
 def demo(
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: to all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8790,
@@ -580,7 +639,9 @@ def _console() -> "Console":
 
 
 @contextmanager
-def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Advance"]:
+def _progress(
+    console: "Console", totals: dict[str, int | None], what: str = "cases"
+) -> Iterator["Advance"]:
     """Show a bar per method on a terminal, and a line per finished method elsewhere."""
     from rich.progress import (
         BarColumn,
@@ -605,7 +666,7 @@ def _progress(console: "Console", totals: dict[str, int | None]) -> Iterator["Ad
             bars.advance(tasks[label], count)
             task = bars.tasks[tasks[label]]
             if not console.is_terminal and task.completed == task.total:
-                print(f"{label}: {task.total} cases", flush=True)
+                print(f"{label}: {task.total} {what}", flush=True)
 
         yield advance
 

@@ -230,7 +230,7 @@ def _headers(page: str) -> dict[str, str]:
 
 
 def described_methods() -> list[dict[str, Any]]:
-    """Describe every method for the page; `usual` are ticked from the start."""
+    """Describe every method that fills holes; `usual` are ticked from the start."""
     return [
         {
             "name": name,
@@ -239,6 +239,7 @@ def described_methods() -> list[dict[str, Any]]:
             "usual": name in USUAL,
         }
         for name, method in method_classes().items()
+        if method.fills_holes()
     ]
 
 

@@ -118,6 +118,7 @@ SCORES: dict[str, Callable[[_Pair], float]] = {
     "picture_mae": lambda pair: _mean(np.abs(pair.errors)) / pair.levels,
     "picture_dice": lambda pair: soft_dice(*pair.shares),
     "perfect_dice": lambda pair: soft_dice(pair.shares[0], pair.shares[0]),
+    "unit_mse": lambda pair: pair.mse / pair.levels**2,
     "actual": lambda pair: _centre(pair.case.truth),
     "predicted": lambda pair: _centre(pair.picture),
 }

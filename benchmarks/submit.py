@@ -27,8 +27,15 @@ from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
 BLOCK = 25  # pictures that a worker gets at a time
-# What to submit where no run of one's own says better.
-RECOMMENDED = {"crop": "cnn", "border": "patchmatch", "grid": "least-squares:patch=11"}
+# What to use for a task where no run of one's own says better.
+RECOMMENDED = {
+    "crop": "cnn",
+    "border": "patchmatch",
+    "grid": "least-squares:patch=11",
+    "scratches": "fsr:quality=true",
+    "center-pixel": "least-squares:patch=11",
+    "upscale": "espcn",
+}
 
 
 class Submission(NamedTuple):
@@ -99,6 +106,8 @@ def write_submission(
     InputError
         If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
+    if not method.fills_holes():
+        raise InputError(f"{method.label} fills no holes: {method.limits}")
     flat = task != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     make_folder(output.parent)

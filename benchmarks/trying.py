@@ -156,11 +156,14 @@ def restorer(timeout: float) -> Iterator[Restore]:
 
 
 def _small(observation: Observation) -> Observation:
-    """Make a small picture of the same kind, with a hole in the middle."""
+    """Make a small picture of the same kind, with a hole in the middle or as a whole asked for."""
     image = observation.image
     levels = np.add.outer(np.arange(48), np.arange(48)) % 200
     small = np.zeros((48, 48, *image.shape[2:]), image.dtype)
     small.T[:] = levels  # of every channel
+    if observation.mask.all():
+        times = observation.mask.shape[0] // image.shape[0]
+        return Observation(small, np.ones((48 * times, 48 * times), bool))
     mask = np.zeros((48, 48), bool)
     mask[20:27, 20:27] = True
     small[mask] = 0
@@ -239,9 +242,12 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
     Raises
     ------
     InputError
-        If `output` is a file of a kind that loses pixels, or one for several methods, or the
-        picture itself.
+        If a method fills no holes, or `output` is a file of a kind that loses pixels, or one for
+        several methods, or the picture itself.
     """
+    for method in methods:
+        if not method.fills_holes():
+            raise InputError(f"{method.label} fills no holes: {method.limits}")
     if output.is_dir() or not output.suffix:
         targets = [output / f"{safe_name(method.label)}.png" for method in methods]
         targets.append(output / SHEET)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.files import make_folder
+from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.training_pictures import write_training_pictures
@@ -33,6 +34,13 @@ class FittedMethod(WeightedMethod):
     @abstractmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
         """Compute the arrays from photographs; the same seed gives the same arrays."""
+
+    @staticmethod
+    def fit_task() -> Task:
+        """The task whose photographs it is fitted on, and validated with: the crop challenge."""
+        from inpaintbench.datasets.tasks import crop
+
+        return crop
 
     def fitted(self) -> Arrays:
         """Give the arrays, read once in a process unless the file changes.
@@ -74,7 +82,8 @@ def fit_method(
     import safetensors.numpy
 
     make_folder(folder)
-    training, validation = announced_split(images, "fit on")
+    task = method.fit_task()
+    training, validation = announced_split(images, "fit on", task)
     start = time.monotonic()
     arrays = {name: np.ascontiguousarray(a) for name, a in method.fit(training, seed).items()}
     seconds = time.monotonic() - start
@@ -83,10 +92,11 @@ def fit_method(
     card |= write_training_pictures(training, path)
     data = safetensors.numpy.save(arrays)
     write_weights(data, path, card)  # so that it can be validated as it will be used
-    observations, truths = draw_observations(validation, seed)
-    score = _challenge_mse(method(weights=str(path)), observations, truths)
+    observations, truths = draw_observations(validation, seed, task)
+    score = _mean_mse(method(weights=str(path)), observations, truths)
     card["validation_mse"] = round(score, 1)
-    card["validation"] = "challenge MSE of one crop of each held-out photograph"
+    title = task.METRICS[0].title
+    card["validation"] = f"{title} of one case ({task.NAME}) of each held-out photograph"
     write_weights(data, path, card)
     return card
 
@@ -121,10 +131,10 @@ def _command(name: str, images: Sequence[str], seed: int) -> str:
     return f"inpaintbench train {name} {sources} --seed {seed}"
 
 
-def _challenge_mse(
+def _mean_mse(
     method: Method, observations: Sequence[Observation], truths: Sequence[Array]
 ) -> float:
-    """Mean over crops of the mean squared error over hidden pixels, in grey levels of 0..255."""
+    """Mean over cases of the mean squared error over hidden pixels, in grey levels of 0..255."""
     errors = []
     for observation, restored, truth in zip(
         observations, method.restore_batch(observations), truths, strict=True

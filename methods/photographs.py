@@ -15,7 +15,7 @@ from inpaintbench.datasets.images import (
     resize,
 )
 from inpaintbench.datasets.tasks import crop
-from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture, make_crop
+from inpaintbench.datasets.tasks.crop import draw_picture
 from inpaintbench.datasets.tasks.drawing import Task
 
 LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
@@ -121,14 +121,19 @@ def draw_windows(
 
 
 def draw_observations(
-    pictures: Sequence[Array], seed: int
+    pictures: Sequence[Array], seed: int, task: Task | None = None
 ) -> tuple[list[Observation], list[Array]]:
-    """Draw a crop of each picture as the challenge would: the observations, and the truth."""
+    """Draw a case of each picture: what is seen of it, and the truth.
+
+    By default as the crop challenge would.
+    """
     observations, truths = [], []
     for number, pixels in enumerate(pictures):
-        rng = np.random.default_rng((seed, number))
-        picture = draw_picture(pixels, rng)
-        hidden, hole, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
-        observations.append(Observation(hidden, hole.astype(bool)))
-        truths.append(picture)
+        drawn: Sequence[Array] = (task or crop).draw(pixels, np.random.default_rng((seed, number)))
+        truth, mask, *given = drawn
+        image = given[0] if given else truth.copy()
+        if not given:
+            image[mask] = 0
+        observations.append(Observation(image, mask))
+        truths.append(truth)
     return observations, truths

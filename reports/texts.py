@@ -227,18 +227,18 @@ def hole_notes(run: Run) -> list[str]:
 
 
 def command_for(run: Run, label: str) -> tuple[str, str]:
-    """Say how to use a method on what the run's task stands for: a purpose and a command.
-
-    Both are "" where no command takes such pictures: whole ones, of which nothing is known.
-    """
+    """Say how to use a method on what the run's task stands for: a purpose and a command."""
     tasks = set(run.cases["task"]) if "task" in run.cases else {"crop"}
-    method = shlex.quote(label)
+    method = f"--method {shlex.quote(label)}"
     if tasks <= TEST_SETS:
-        command = f"inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method {method}"
-        return "To write the submission", command
-    if run.nothing_known:
-        return "", ""
-    command = f"inpaintbench try PICTURE.png --mask HIDDEN.png --no-truth --methods {method}"
+        return (
+            "To write the submission",
+            f"inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl {method}",
+        )
+    mask = "" if run.nothing_known else "--mask HIDDEN.png "
+    command = (
+        f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(min(tasks))} {mask}{method}"
+    )
     return "This task has no submission file; to restore a picture of your own", command
 
 

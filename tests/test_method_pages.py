@@ -59,7 +59,8 @@ def test_parameters_are_explained_by_the_class_or_what_it_is_made_of():
 
 
 def test_every_method_can_be_described():
-    described = describe_methods([kind() for kind in method_classes().values()])
+    ready = [kind() for kind in method_classes().values() if not kind.needs_file]
+    described = describe_methods(ready)
     assert all(d["documentation"] for d in described.values())
 
 

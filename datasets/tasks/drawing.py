@@ -166,11 +166,14 @@ def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Ski
     return cases
 
 
-def draw_window(pixels: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def draw_window(
+    pixels: Array, shape: tuple[int, int], rng: np.random.Generator, whole: float = 0.5
+) -> Array:
     """Draw a picture of a shape from a photograph of at least that size.
 
-    Half of the pictures show as much of the photograph as their shape allows, the others a window
-    of it, at a scale between that and the photograph's own pixels (drawn on a logarithmic scale).
+    A share of the pictures, `whole`, show as much of the photograph as their shape allows, the
+    others a window of it, at a scale between that and the photograph's own pixels (drawn on a
+    logarithmic scale).
 
     Raises
     ------
@@ -181,7 +184,7 @@ def draw_window(pixels: Array, shape: tuple[int, int], rng: np.random.Generator)
     if height < shape[0] or width < shape[1]:
         raise ValueError(f"{height}x{width} pixels are too few for {shape[0]}x{shape[1]}")
     largest = min(height / shape[0], width / shape[1])
-    scale = largest if rng.random() < 0.5 else largest ** rng.random()
+    scale = largest if rng.random() < whole else largest ** rng.random()
     rows, columns = min(height, round(shape[0] * scale)), min(width, round(shape[1] * scale))
     top = int(rng.integers(height - rows + 1))
     left = int(rng.integers(width - columns + 1))

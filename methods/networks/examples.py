@@ -57,9 +57,9 @@ class TaskCases(Examples):
     Parameters
     ----------
     task : the task's module
-    corner : give the network only one corner of each training case, of so many pixels a side, so
-        that it makes more updates in the same time; 0 gives whole cases. For tasks that show the
-        picture in the size asked for.
+    corner : give the network only one corner of each training case, of so many of the truth's
+        pixels a side, so that it makes more updates in the same time; 0 gives whole cases. What is
+        shown must be of that size too, or smaller by a whole factor that divides the corner.
     """
 
     def __init__(
@@ -79,9 +79,10 @@ class TaskCases(Examples):
         shown, truth, mask = self.case(index)
         if self.corner and not self.one_each:
             rng = np.random.default_rng((self.seed, index, 1))
-            ends = (slice(self.corner), slice(-self.corner, None))
-            part = tuple(ends[int(rng.integers(2))] for _ in range(2))
-            shown, truth, mask = shown[part], truth[part], mask[part]
+            last = [bool(rng.integers(2)) for _ in range(2)]
+            times = truth.shape[0] // shown.shape[0]
+            shown = _corner(shown, self.corner // times, last)
+            truth, mask = (_corner(array, self.corner, last) for array in (truth, mask))
         return planes(shown), planes(truth), torch.from_numpy(mask.astype(np.float32))[None]
 
     def case(self, index: int) -> tuple[Array, Array, Mask]:
@@ -93,6 +94,13 @@ class TaskCases(Examples):
         drawn: Sequence[Array] = self.draw(picture, rng)
         truth, mask, *given = drawn  # given by a task that shows more than the truth with holes
         return (given[0] if given else hidden(truth, mask)), truth, mask
+
+
+def _corner(array: Array, side: int, last: Sequence[bool]) -> Array:
+    """Cut a corner of an array: the last rows or columns where `last` says so, else the first."""
+    rows, columns = (slice(-side, None) if end else slice(side) for end in last)
+    part: Array = array[rows, columns]
+    return part
 
 
 def hidden(picture: Array, mask: Mask) -> Array:

@@ -1,0 +1,217 @@
+"""Restoring a user's own files for good: a picture, or a video frame by frame."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from inpaintbench.benchmarks.answers import pack, picture_of
+from inpaintbench.benchmarks.isolation import Isolation, Limits
+from inpaintbench.benchmarks.restoring import attempt
+from inpaintbench.benchmarks.submit import RECOMMENDED
+from inpaintbench.benchmarks.suite import TASKS
+from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
+from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import make_folder, write_picture
+from inpaintbench.datasets.tasks.upscale import FACTOR
+from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
+from inpaintbench.methods import Method, method_classes, parse_method
+from inpaintbench.methods.method import highest_value
+from inpaintbench.methods.resize import resized
+
+FRAMES = 8  # that a method gets at a time
+
+Restore = Callable[[Sequence[Array]], list[Array]]
+
+
+def chosen_method(task: str, name: str) -> Method:
+    """Make the method to restore with; "best" is the one recommended for the task.
+
+    Raises
+    ------
+    InputError
+        If there is no such task or method, the method cannot do the task, or its weights are not
+        what they should be.
+    """
+    if task not in TASKS:
+        raise InputError(f"unknown task {task!r}; there are {', '.join(TASKS)}")
+    if name == "best" and task not in RECOMMENDED:
+        raise InputError(f"no method is recommended for {task}: name one with --method")
+    method = parse_method(RECOMMENDED[task] if name == "best" else name)
+    if task not in method.tasks:
+        able = [n for n, c in method_classes().items() if task in c.tasks]
+        why = f": {method.limits}" if method.limits else ""
+        raise InputError(f"{method.name} cannot do {task}{why}; these can: {', '.join(able)}")
+    method.weights_sha256()  # wrong weights are found before the work
+    return method
+
+
+def check_files(source: Path, output: Path, task: str, mask: Path | None) -> None:
+    """Check before the work that the files fit the task and each other.
+
+    Raises
+    ------
+    InputError
+        If the output would lose pixels or is the input, or a mask is missing or makes no sense.
+    """
+    if task in HIDING and not mask:
+        raise InputError(f"{task} restores hidden pixels: give --mask FILE (not 0 = hidden)")
+    if task not in HIDING and mask:
+        raise InputError(f"{task} restores all of a picture: leave --mask out")
+    if is_video(source) and mask:
+        raise InputError(f"{source} is a video; {task} restores pictures")
+    if not is_video(source) and output.suffix.lower() not in LOSSLESS:
+        raise InputError(f"cannot write {output} losslessly; name a .png or .tif")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input itself; choose another --output")
+    make_folder(output.parent)
+
+
+@contextmanager
+def restorer(method: Method, task: str, mask: Mask | None, timeout: float) -> Iterator[Restore]:
+    """Give a function that restores pictures of equal size in a process that can be killed.
+
+    Parameters
+    ----------
+    mask : what is hidden; None where the task restores all of a picture
+    timeout : seconds that the method may take for a picture
+
+    Raises
+    ------
+    InputError
+        By the function, if the method fails.
+    """
+    limits = Limits(timeout)
+    process = Isolation(limits.gibibytes)
+
+    def restore(pictures: Sequence[Array]) -> list[Array]:
+        observations = [_observed(picture, task, mask) for picture in pictures]
+        outcomes = attempt(process, method, pack(observations), pack([]), limits)
+        for outcome in outcomes:
+            if not outcome.is_ok:
+                raise InputError(f"{method.label} failed: {outcome.status}: {outcome.message}")
+        return [picture_of(done.hidden, o) for done, o in zip(outcomes, observations, strict=True)]
+
+    try:
+        yield restore
+    finally:
+        process.close()
+
+
+def _observed(picture: Array, task: str, mask: Mask | None) -> Observation:
+    """Make what a method gets to see of a picture."""
+    if mask is not None:
+        image = picture.copy()
+        image[mask] = 0
+        return Observation(image, mask)
+    times = FACTOR if task in UPSCALE else 1
+    height, width = picture.shape[:2]
+    return Observation(picture, np.ones((height * times, width * times), bool))
+
+
+def restore_picture(
+    source: Path,
+    output: Path,
+    method: Method,
+    task: str,
+    mask_file: Path | None = None,
+    timeout: float = 60.0,
+    beside: bool = False,
+) -> tuple[int, ...]:
+    """Restore a picture file losslessly, in its own dtype, grey or in colour.
+
+    Parameters
+    ----------
+    mask_file : says what is hidden, for tasks that hide pixels
+    beside : write the source, enlarged plainly where need be, to the left of what was restored
+
+    Returns
+    -------
+    tuple of int
+        Shape of what was written.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or written, or the method fails.
+    """
+    picture = read_picture(source)
+    mask = hole_mask(picture, [], mask_file) if mask_file else None
+    with restorer(method, task, mask, timeout) as restore:
+        (restored,) = restore([picture])
+    if beside:
+        restored = side_by_side(picture, restored)
+    write_picture(restored, output)
+    return restored.shape
+
+
+def restore_video(
+    source: Path,
+    output: Path,
+    method: Method,
+    task: str,
+    rate: float,
+    timeout: float = 60.0,
+    beside: bool = False,
+    progress: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Restore a video frame by frame, without its sound.
+
+    Parameters
+    ----------
+    rate : frames a second of what is written
+    beside : as `restore_picture`
+    progress : told how many frames more are done
+
+    Returns
+    -------
+    int
+        How many frames were written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read at all, the output cannot be written, or the method fails.
+    BrokenVideo
+        If it breaks off: after what could be read was restored and written.
+    """
+    count = 0
+    broken: list[BrokenVideo] = []
+    with restorer(method, task, None, timeout) as restore, written_video(output, rate) as write:
+        for frames in _blocks(read_frames(source), broken):
+            for frame, restored in zip(frames, restore(frames), strict=True):
+                write(side_by_side(frame, restored) if beside else restored)
+            count += len(frames)
+            progress(len(frames))
+    if broken:
+        raise BrokenVideo(f"{broken[0]}; wrote the others to {output}")
+    return count
+
+
+def _blocks(frames: Iterator[Array], broken: list[BrokenVideo]) -> Iterator[list[Array]]:
+    """Gather a few frames at a time, also the last before a video breaks: noted in `broken`."""
+    while True:
+        block: list[Array] = []
+        try:
+            for frame in islice(frames, FRAMES):
+                block.append(frame)
+        except BrokenVideo as error:
+            broken.append(error)
+        if not block:
+            return
+        yield block
+
+
+def side_by_side(picture: Array, restored: Array) -> Array:
+    """Put a picture to the left of its restoration, enlarged to its height bicubically if smaller.
+
+    `(H, 2W)` or `(H, 2W, 3)`, of the picture's dtype.
+    """
+    if picture.shape != restored.shape:
+        exact = resized(picture, restored.shape[:2], "bicubic")
+        highest = highest_value(Observation(picture, np.empty(0, bool)))
+        picture = np.rint(exact).clip(0, highest).astype(picture.dtype)
+    return np.concatenate([picture, restored], axis=1)

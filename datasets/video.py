@@ -1,0 +1,166 @@
+"""Videos: read frame by frame, and written whole, by OpenCV (that is, FFmpeg)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.files import written_whole
+
+if TYPE_CHECKING:
+    import cv2
+
+# What is written, by the file's ending; FFV1 alone keeps every pixel as it is (in RGB).
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}
+SUFFIXES = frozenset(CODECS) | {".webm", ".mpg", ".mpeg", ".wmv"}  # what is taken for a video
+COUNTED = frozenset({".mp4", ".m4v", ".mov", ".avi"})  # these state how many frames they have
+
+
+class BrokenVideo(InputError):
+    """A video ends before it should: what was read before is good."""
+
+
+class VideoFacts(NamedTuple):
+    """What a video says of itself.
+
+    Attributes
+    ----------
+    frames : how many; 0 if that is not known
+    rate : frames a second
+    height, width : of a frame, in pixels
+    """
+
+    frames: int
+    rate: float
+    height: int
+    width: int
+
+
+class WriteFrame(Protocol):
+    """Writes the next frame: `(H, W, 3)` of uint8, red first, all of one shape."""
+
+    def __call__(self, frame: Array) -> None: ...  # noqa: D102
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's ending is that of a video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def video_facts(path: Path) -> VideoFacts:
+    """Look up what a video says of itself.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    """
+    import cv2
+
+    video = _opened(path)
+    frames, rate, height, width = (
+        video.get(what)
+        for what in (
+            cv2.CAP_PROP_FRAME_COUNT,
+            cv2.CAP_PROP_FPS,
+            cv2.CAP_PROP_FRAME_HEIGHT,
+            cv2.CAP_PROP_FRAME_WIDTH,
+        )
+    )
+    video.release()
+    return VideoFacts(max(int(frames), 0), float(rate), int(height), int(width))
+
+
+def read_frames(path: Path) -> Iterator[Array]:
+    """Read a video's frames one by one: `(H, W, 3)` of uint8, red first, upright.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or has no frame.
+    BrokenVideo
+        After the last frame that can be read, if there should be more: by the number that the file
+        states, or where it only states a duration, which is often that of the sound, if more than a
+        twentieth is missing.
+    """
+    facts = video_facts(path)
+    video = _opened(path)
+    count = 0
+    try:
+        while True:
+            found, frame = video.read()
+            if not found:
+                break
+            yield np.ascontiguousarray(frame[..., ::-1])
+            count += 1
+    finally:
+        video.release()
+    if not count:
+        raise InputError(f"cannot read {path}: not one frame can be decoded")
+    missing = facts.frames - count
+    if missing > (0 if path.suffix.lower() in COUNTED else facts.frames / 20):
+        raise BrokenVideo(
+            f"{path} is broken at frame {count} ({count / facts.rate:.2f} s): {count} of "
+            f"{facts.frames} frames can be read, {missing} (from number {count} on) are missing"
+        )
+
+
+def _opened(path: Path) -> "cv2.VideoCapture":
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints are told in our words
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    log = cv2.utils.logging
+    level = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_ERROR)
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    log.setLogLevel(level)
+    if not video.isOpened():
+        raise InputError(f"cannot read {path}: it is no video, or one cut short before its index")
+    return video
+
+
+@contextmanager
+def written_video(path: Path, rate: float) -> Iterator[WriteFrame]:
+    """Give a function that adds frames to a video, which stands at `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : its ending says how it is written: see `CODECS`
+    rate : frames a second
+
+    Raises
+    ------
+    InputError
+        If its ending is none of these, or it cannot be written.
+    """
+    import cv2
+
+    codec = CODECS.get(path.suffix.lower())
+    if codec is None:
+        raise InputError(f"cannot write {path}; a video's name ends in {', '.join(CODECS)}")
+    made: list[cv2.VideoWriter] = []
+    with written_whole(path) as temporary:
+
+        def write(frame: Array) -> None:
+            if not made:
+                size = (frame.shape[1], frame.shape[0])
+                fourcc = cv2.VideoWriter.fourcc(*codec)
+                made.append(cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, fourcc, rate, size))
+                if not made[0].isOpened():
+                    raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
+            made[0].write(np.ascontiguousarray(frame[..., ::-1]))
+
+        try:
+            yield write
+        finally:
+            for writer in made:
+                writer.release()

@@ -1,0 +1,60 @@
+"""The published network for enlarging pictures, to be trained by whoever wants to see it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaintbench.datasets.cases import UPSCALE
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.methods.networks.picture_method import PictureMethod
+
+if TYPE_CHECKING:
+    from inpaintbench.methods.networks.affine_net import AffineNet
+
+
+class AffineUpscaler(PictureMethod):
+    """The published 85-million-parameter network without a nonlinearity, for squares of 64x64.
+
+    Its weights have 170 MB and are not shipped: `inpaintbench train affine-upscaler` makes them,
+    and `weights` names them. `least-squares-upscaler` is its honest equal. See
+    `inpaintbench.methods.networks.affine_net` for its source and departures.
+    """
+
+    name = "affine-upscaler"
+    tasks = UPSCALE
+    limits = "it only enlarges pictures, to twice their size"
+    needs_file = True
+    symmetries: bool = False
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file that was named.
+
+        Raises
+        ------
+        InputError
+            If none was.
+        """
+        if not self.weights:
+            raise InputError(
+                "affine-upscaler has no weights of its own: make them by inpaintbench train "
+                "affine-upscaler --images FOLDER, and name them as affine-upscaler:weights=FILE"
+            )
+        return super().weights_path
+
+    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
+        """The card of the weights that were named, if any were."""
+        return super().cards() if self.weights else []
+
+    @property
+    def task(self) -> Task:
+        """The task of enlarging."""
+        from inpaintbench.datasets.tasks import upscale
+
+        return upscale
+
+    def build(self) -> "AffineNet":
+        """Make the untrained network."""
+        from inpaintbench.methods.networks.affine_net import AffineNet
+
+        return AffineNet()

@@ -1,0 +1,231 @@
+"""The command `restore`, on files as a user has them."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import inpaintbench
+from PIL import Image
+from skimage import data
+
+from inpaintbench.benchmarks.restoring_files import chosen_method, side_by_side
+from inpaintbench.benchmarks.submit import RECOMMENDED
+from inpaintbench.benchmarks.trying import read_picture
+from inpaintbench.datasets import InputError
+from inpaintbench.datasets.cases import Observation
+from inpaintbench.datasets.video import BrokenVideo, read_frames, video_facts, written_video
+from inpaintbench.methods import parse_method
+
+FRAMES = [data.astronaut()[100 + i : 148 + i, 180:252] for i in range(30)]
+
+
+def restore(*arguments, cwd):
+    return inpaintbench("restore", *arguments, cwd=cwd)
+
+
+def expected(picture, name="resize"):
+    mask = np.ones((2 * picture.shape[0], 2 * picture.shape[1]), bool)
+    exact = parse_method(name).restore(Observation(picture, mask))
+    return np.rint(exact.clip(0, np.iinfo(picture.dtype).max)).astype(picture.dtype)
+
+
+def written(path, frames=FRAMES, rate=25.0):
+    """Write a video, and say how many bytes it has."""
+    with written_video(path, rate) as write:
+        for frame in frames:
+            write(frame)
+    return path.stat().st_size
+
+
+def truncated(path, share):
+    size = written(path)
+    path.write_bytes(path.read_bytes()[: int(size * share)])
+
+
+PICTURES = {
+    "grey.png": data.camera()[100:151, 150:221],
+    "colour.png": data.astronaut()[20:71, 170:241],
+    "deep.tif": data.camera()[100:151, 150:221].astype(np.uint16) * 257,
+    "deep-colour.tif": data.astronaut()[20:71, 170:241].astype(np.uint16) * 257,
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_of_any_kind_is_enlarged_in_its_own_kind(name, tmp_path):
+    picture = PICTURES[name]
+    assert cv2.imwrite(str(tmp_path / name), picture[..., ::-1] if picture.ndim == 3 else picture)
+    out = f"out{name[name.index('.') :]}"
+    made = restore(name, "-o", out, "--task=upscale", "--method=resize", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "102 rows by 142 columns" in made.stdout
+    assert np.array_equal(read_picture(tmp_path / out), expected(picture))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, out])
+
+
+def test_beside_stands_the_input_enlarged(tmp_path):
+    picture = PICTURES["grey.png"]
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    made = restore(
+        "a.png",
+        "--output=b.png",
+        "--task=upscale",
+        "--method=resize:kind=nearest",
+        "--beside",
+        cwd=tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    both = np.asarray(Image.open(tmp_path / "b.png"))
+    assert np.array_equal(both[:, :142], expected(picture))
+    assert np.array_equal(both[:, 142:], picture.repeat(2, 0).repeat(2, 1))
+    assert np.array_equal(side_by_side(picture, picture), np.hstack([picture, picture]))
+
+
+def test_what_a_mask_hides_is_restored(tmp_path):
+    picture = PICTURES["colour.png"]
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[20:23, 10:50] = 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    made = restore(
+        "a.png",
+        "-o",
+        "b.png",
+        "--task=scratches",
+        "--method=telea",
+        "--mask=m.png",
+        cwd=tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    restored, hidden = np.asarray(Image.open(tmp_path / "b.png")), mask > 0
+    assert np.array_equal(restored[~hidden], picture[~hidden])
+    for channel in range(3):
+        plane = np.where(hidden, 0, picture[..., channel])
+        own = cv2.inpaint(plane, mask, parse_method("telea").radius, cv2.INPAINT_TELEA)
+        assert np.array_equal(restored[..., channel], own)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_video_is_enlarged_frame_by_frame(beside, tmp_path):
+    written(tmp_path / "a.mkv", rate=12.5)
+    flags = ["--beside"] if beside else []
+    made = restore(
+        "a.mkv",
+        "-o",
+        "b.mkv",
+        "--task=upscale",
+        "--method=resize:kind=nearest",
+        *flags,
+        cwd=tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "30 frames" in made.stdout
+    assert video_facts(tmp_path / "b.mkv") == (30, 12.5, 96, 288 if beside else 144)
+    for own, frame in zip(read_frames(tmp_path / "b.mkv"), FRAMES, strict=True):
+        large = frame.repeat(2, 0).repeat(2, 1)
+        assert np.array_equal(own, np.hstack([expected(frame), large]) if beside else large)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mkv"])
+def test_videos_are_written_and_read(suffix, tmp_path):
+    written(tmp_path / f"a{suffix}")
+    frames = list(read_frames(tmp_path / f"a{suffix}"))
+    assert len(frames) == 30
+    error = np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(frames, FRAMES, strict=True)])
+    assert error == 0 if suffix == ".mkv" else error < 12
+    assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+def test_of_a_broken_video_the_frames_so_far_are_kept(suffix, tmp_path):
+    truncated(tmp_path / f"a{suffix}", 0.6)
+    readable = []
+    with pytest.raises(BrokenVideo, match="are missing"):
+        for frame in read_frames(tmp_path / f"a{suffix}"):
+            readable.append(frame)
+    count = len(readable)
+    assert 8 < count < 30
+    assert count % 8  # the last frames do not fill a block
+    made = restore(
+        f"a{suffix}", "-o", "b.mkv", "--task=upscale", "--method=resize:kind=nearest", cwd=tmp_path
+    )
+    assert made.returncode == 2
+    (line,) = made.stderr.splitlines()
+    assert f"a{suffix} is broken at frame {count} ({count / 25:.2f} s): {count} of 30" in line
+    assert f"{30 - count} (from number {count} on) are missing; wrote the others to b.mkv" in line
+    for own, frame in zip(read_frames(tmp_path / "b.mkv"), readable, strict=True):
+        assert np.array_equal(own, frame.repeat(2, 0).repeat(2, 1))
+
+
+def picture(folder):
+    Image.fromarray(PICTURES["grey.png"]).save(folder / "a.png")
+    return ["a.png", "-o", "b.png", "--task=upscale", "--method=resize"]
+
+
+def with_(folder, **changes):
+    """The same with other options; None leaves one out."""
+    options = {"task": "upscale", "method": "resize"} | changes
+    given = [f"--{key}={value}" for key, value in options.items() if value is not None]
+    return [*picture(folder)[:3], *given]
+
+
+def no_video(folder):
+    (folder / "a.avi").write_bytes(b"RIFF" + bytes(1000))
+    return ["a.avi", "-o", "b.avi", *picture(folder)[3:]]
+
+
+def without_index(folder):
+    truncated(folder / "a.mp4", 0.6)  # an mp4 has it at its end
+    return ["a.mp4", "-o", "b.mp4", *picture(folder)[3:]]
+
+
+def a_video_with(mask, output):
+    def prepare(folder):
+        written(folder / "a.avi")
+        options = ["--task=crop", "--method=telea", "--mask=a.png"] if mask else picture(folder)[3:]
+        return ["a.avi", "-o", output, *options]
+
+    return prepare
+
+
+def broken_picture(folder):
+    arguments = picture(folder)
+    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:500])
+    return arguments
+
+
+MISTAKES = {
+    "task": (lambda f: with_(f, task="up"), "unknown task 'up'; there are crop"),
+    "method": (lambda f: with_(f, method="telea"), "telea cannot do upscale; these can: back-"),
+    "limits": (
+        lambda f: with_(f, task="crop", mask="a.png"),
+        "resize cannot do crop: it only enlarges pictures; these can",
+    ),
+    "mask": (lambda f: with_(f, task="crop", method="telea"), "give --mask FILE"),
+    "no mask": (lambda f: with_(f, mask="a.png"), "restores all of a picture: leave --mask out"),
+    "jpeg": (lambda f: [*picture(f)[:2], "b.jpg", *picture(f)[3:]], "cannot write b.jpg lossless"),
+    "itself": (lambda f: [*picture(f)[:2], "a.png", *picture(f)[3:]], "is the input itself"),
+    "missing": (lambda f: ["no.png", *picture(f)[1:]], "cannot read no.png: No such file"),
+    "broken": (broken_picture, "cannot read a.png"),
+    "missing video": (lambda f: ["no.mp4", "-o", "b.mp4", *picture(f)[3:]], "cannot read no.mp4"),
+    "no video": (no_video, "cannot read a.avi: it is no video, or one cut short"),
+    "no index": (without_index, "cannot read a.mp4: it is no video, or one cut short"),
+    "codec": (a_video_with(False, "b.gif"), "cannot write b.gif; a video's name ends in .mp4"),
+    "masked video": (a_video_with(True, "b.avi"), "a.avi is a video; crop restores pictures"),
+}
+
+
+@pytest.mark.parametrize(("prepare", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(prepare, words, tmp_path):
+    arguments = prepare(tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    made = restore(*arguments, cwd=tmp_path)
+    assert made.returncode == 2
+    (line,) = made.stderr.splitlines()
+    assert words in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_every_recommended_method_can_do_its_task():
+    for task in RECOMMENDED:
+        assert task in chosen_method(task, "best").tasks
+    with pytest.raises(InputError, match="did you mean telea"):
+        chosen_method("crop", "tela")
