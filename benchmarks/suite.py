@@ -14,11 +14,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from inpaintbench.datasets.cases import Case, Share
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import BUNDLED_NAME, Photograph, Skipped, read_photograph
-from inpaintbench.datasets.tasks import border, center_pixel, crop, drawing, grid, scratches
+from inpaintbench.datasets.tasks import (
+    border,
+    center_pixel,
+    crop,
+    drawing,
+    grid,
+    low_light,
+    scratches,
+)
 
 FOLDER = Path(__file__).parent / "suites"
 TASKS: dict[str, drawing.Task] = {
-    module.NAME: module for module in (crop, border, grid, scratches, center_pixel)
+    task.NAME: task for task in (crop, border, grid, scratches, center_pixel, *low_light.TASKS)
 }
 
 
