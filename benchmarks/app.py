@@ -383,6 +383,7 @@ def train(
     ] = False,
     start: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="The highest.")] = 1e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Crops an update.")] = 64,
     patience: Annotated[
         int, typer.Option(min=0, help="Validations without gain before an early stop; 0: never.")
     ] = 0,
@@ -425,6 +426,7 @@ def train(
         settings = Settings(
             minutes=minutes,
             crops=crops,
+            batch=batch,
             epoch_crops=epoch,
             learning_rate=learning_rate,
             patience=patience,
@@ -450,11 +452,11 @@ def export(
     """
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
-    from inpaintbench.methods.networks.network_method import NetworkMethod
+    from inpaintbench.methods.networks.window_method import WindowMethod
 
     method = parse_method(network)
-    if not isinstance(method, NetworkMethod):
-        raise InputError(f"{network} is no network: there is nothing to export")
+    if not isinstance(method, WindowMethod):
+        raise InputError(f"{network} is no network for windows: there is nothing to export")
     from inpaintbench.methods.networks.export import export as export_network
 
     difference = export_network(method, output)

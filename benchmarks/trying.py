@@ -18,7 +18,7 @@ from inpaintbench.datasets.files import make_folder, safe_name, write_picture, w
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.networks import windows
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.reports.tiles import eight_bits
 
 # From one that takes no time to the recommended one: of different families and costs.
@@ -201,7 +201,7 @@ def _scores(restored: Array, truth: Array, mask: Mask) -> dict[str, float]:
 
 def caveat(method: Method, mask: Mask) -> str:
     """Say where a method cannot do what it is known for; "" where it can."""
-    if isinstance(method, NetworkMethod):
+    if isinstance(method, WindowMethod):
         large = [hole for hole in windows.holes(mask) if not windows.fits(hole)]
         if large:
             side = windows.SIDE - 2 * windows.CONTEXT

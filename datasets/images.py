@@ -306,12 +306,12 @@ def photograph_files(where: str) -> list[PhotographFile]:
 
 
 def read_photographs(
-    files: Iterable[PhotographFile], smallest: int, skipped: Skipped
+    files: Iterable[PhotographFile], smallest: int, skipped: Skipped, colour: bool = False
 ) -> Iterator[Photograph]:
     """Read photographs one by one; those that cannot be used are added to `skipped`."""
     for file in files:
         try:
-            yield file.read(smallest)
+            yield file.read(smallest, colour)
         except ValueError as error:
             skipped.add(file.image_id, str(error))
 

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.batchnorm_net import BatchNormNet
 
 
-class BatchnormCnn(NetworkMethod):
+class BatchnormCnn(WindowMethod):
     """Six 5x5 convolutions with batch normalisation, blind to the mask, of a second entrant.
 
     See `inpaintbench.methods.networks.batchnorm_net` for its source and departures.

@@ -7,7 +7,7 @@ import numpy as np
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.residual_unet import ResidualUNet
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SIZES = ("large", "small")
 
 
-class Cnn(NetworkMethod):
+class Cnn(WindowMethod):
     """A residual U-Net that corrects the harmonic fill of a window, trained for squared error.
 
     See `inpaintbench.methods.networks.residual_unet` for the architecture and its sources, and the

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.context_encoder_net import ContextEncoderNet
 
 
-class ContextEncoder(NetworkMethod):
+class ContextEncoder(WindowMethod):
     """An encoder-decoder trained against a discriminator (Pathak et al. 2016).
 
     See `inpaintbench.methods.networks.context_encoder_net` for its source and departures.

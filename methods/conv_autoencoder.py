@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.conv_autoencoder_net import ConvAutoencoderNet
 
 
-class ConvAutoencoder(NetworkMethod):
+class ConvAutoencoder(WindowMethod):
     """Squeezes a window into few numbers by convolutions, and unfolds it again, without skips.
 
     See `inpaintbench.methods.networks.conv_autoencoder_net` for its source and departures.

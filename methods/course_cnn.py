@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.course_net import CourseNet
 
 
-class CourseCnn(NetworkMethod):
+class CourseCnn(WindowMethod):
     """Three 7x7 convolutions, as the challenge's source document published them, traps mended.
 
     See `inpaintbench.methods.networks.course_net` for what was kept and what was mended.

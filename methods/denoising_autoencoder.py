@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
 
 
-class DenoisingAutoencoder(NetworkMethod):
+class DenoisingAutoencoder(WindowMethod):
     """Restores the patch around a hole by fully connected layers (Xie, Xu, Chen 2012).
 
     See `inpaintbench.methods.networks.denoising_autoencoder_net` for its source and departures.

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.gated_conv_net import GatedConvNet
 
 
-class GatedConv(NetworkMethod):
+class GatedConv(WindowMethod):
     """An encoder-decoder whose convolutions learn what to let through (Yu et al. 2019).
 
     See `inpaintbench.methods.networks.gated_conv_net` for its source and departures.

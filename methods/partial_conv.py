@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.partial_conv_net import PartialConvNet
 
 
-class PartialConv(NetworkMethod):
+class PartialConv(WindowMethod):
     """A U-Net whose convolutions count known pixels alone (Liu et al. 2018).
 
     See `inpaintbench.methods.networks.partial_conv_net` for its source and departures.

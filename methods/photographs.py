@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.images import (
-    Photograph,
     Skipped,
     none_usable,
     photograph_files,
     read_photographs,
     resize,
 )
-from inpaintbench.datasets.tasks.crop import SIDES, draw_hole, draw_picture, make_crop
+from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture, make_crop
+from inpaintbench.datasets.tasks.drawing import Task
 
 LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
 VALIDATION = 10  # one photograph in so many is held out
@@ -28,8 +29,13 @@ def is_held_out(image_id: str) -> bool:
     return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:8], "big") % VALIDATION == 0
 
 
-def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], list[Array]]:
+def read_split(
+    sources: Sequence[str], skipped: Skipped, task: Task | None = None
+) -> tuple[list[Array], list[Array]]:
     """Read the photographs of folders or archives into training and validation pictures.
+
+    They are those that the task can draw cases from, in colour where it has colour; by default the
+    crop challenge's.
 
     Raises
     ------
@@ -39,8 +45,7 @@ def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], l
     training: list[Array] = []
     validation: list[Array] = []
     for source in sources:
-        files = photograph_files(source)
-        pictures = [(p.image_id, _reduced(p)) for p in read_photographs(files, SIDES[0], skipped)]
+        pictures = list(_usable(task or crop, source, skipped))
         if len(pictures) < 2:
             raise none_usable(source, skipped)
         held_out = [is_held_out(image_id) for image_id, _ in pictures]
@@ -52,13 +57,15 @@ def read_split(sources: Sequence[str], skipped: Skipped) -> tuple[list[Array], l
     return training, validation[::step]
 
 
-def announced_split(sources: Sequence[str], purpose: str) -> tuple[list[Array], list[Array]]:
+def announced_split(
+    sources: Sequence[str], purpose: str, task: Task | None = None
+) -> tuple[list[Array], list[Array]]:
     """Read a split, and print what was skipped and how many photographs there are.
 
     `purpose` says what the training pictures are for: "train on" or "fit on".
     """
     skipped = Skipped()
-    training, validation = read_split(sources, skipped)
+    training, validation = read_split(sources, skipped, task)
     for name, reason in skipped.files:
         print(f"skipped {name}: {reason}")
     counts = f"{len(training)} photographs to {purpose}, {len(validation)} held out"
@@ -66,12 +73,23 @@ def announced_split(sources: Sequence[str], purpose: str) -> tuple[list[Array], 
     return training, validation
 
 
-def _reduced(photograph: Photograph) -> Array:
-    pixels = photograph.pixels
-    scale = LARGEST / min(pixels.shape)
-    if scale >= 1:
-        return pixels
-    return resize(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
+def _usable(task: Task, source: str, skipped: Skipped) -> Iterator[tuple[str, Array]]:
+    """Read the photographs that a task can draw cases from: their ids and pixels."""
+    smallest = task.SIDES[0]
+    for photograph in read_photographs(photograph_files(source), smallest, skipped, task.COLOUR):
+        pixels = _reduced(photograph.pixels, max(LARGEST, smallest))
+        try:
+            task.draw(pixels, np.random.default_rng(0))
+        except ValueError as error:
+            skipped.add(photograph.image_id, str(error))
+        else:
+            yield photograph.image_id, pixels
+
+
+def _reduced(pixels: Array, largest: int) -> Array:
+    height, width = pixels.shape[:2]
+    scale = largest / min(height, width)
+    return pixels if scale >= 1 else resize(pixels, (round(height * scale), round(width * scale)))
 
 
 def shares(pictures: Sequence[Array]) -> NDArray[np.float64]:
@@ -79,7 +97,7 @@ def shares(pictures: Sequence[Array]) -> NDArray[np.float64]:
 
     `np.searchsorted(shares(pictures), rng.random())` draws a picture's number.
     """
-    sides = np.cumsum([min(picture.shape) for picture in pictures])
+    sides = np.cumsum([min(picture.shape[:2]) for picture in pictures])
     return np.asarray(sides / sides[-1], np.float64)
 
 
@@ -110,7 +128,7 @@ def draw_observations(
     for number, pixels in enumerate(pictures):
         rng = np.random.default_rng((seed, number))
         picture = draw_picture(pixels, rng)
-        hidden, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
-        observations.append(Observation(hidden, crop.astype(bool)))
+        hidden, hole, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
+        observations.append(Observation(hidden, hole.astype(bool)))
         truths.append(picture)
     return observations, truths

@@ -20,6 +20,7 @@ import safetensors.numpy
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.files import written_whole
 from inpaintbench.datasets.fingerprints import Fingerprints, fingerprints
+from inpaintbench.datasets.images import grey
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.weights import read_card
 
@@ -35,7 +36,7 @@ def write_training_pictures(
 
     Parameters
     ----------
-    pictures : greyscale arrays, `(H, W)` of uint8 or uint16
+    pictures : grey or colour arrays of uint8 or uint16
     weights : the weights file, whose name is the other's with `-pictures` behind it
     start : weights that the training started from: it inherits their pictures
 
@@ -49,7 +50,7 @@ def write_training_pictures(
     InputError
         If the file cannot be written.
     """
-    known, unknown = fingerprints(pictures), ""
+    known, unknown = fingerprints(grey(picture) for picture in pictures), ""
     if start:
         before, unknown = _of_card(start)
         known = np.union1d(known, before)

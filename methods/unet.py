@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.plain_unet import PlainUNet
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 DEPTHS = (2, 3, 5)
 
 
-class Unet(NetworkMethod):
+class Unet(WindowMethod):
     """A plain U-Net at the three depths that a report on inpainting compares.
 
     See `inpaintbench.methods.networks.plain_unet` for its source and departures.

@@ -17,17 +17,17 @@ from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.context_encoder_net import ContextEncoderNet, reverse_gradient
 from inpaintbench.methods.networks.course_net import CourseNet
 from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
-from inpaintbench.methods.networks.network_method import NetworkMethod
 from inpaintbench.methods.networks.partial_conv_net import PartialConvolution
 from inpaintbench.methods.networks.residual_unet import small
-from inpaintbench.methods.networks.training import averaging, challenge_loss
+from inpaintbench.methods.networks.restorer import LOSS_UNIT, hidden_mse
+from inpaintbench.methods.networks.training import averaging
 from inpaintbench.methods.networks.weights import load_weights, save_weights
-from inpaintbench.methods.networks.window_network import LOSS_UNIT
+from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.weights import SHIPPED, read_card
 
 VARIANTS = ["cnn:size=small", "unet:depth=2", "unet:depth=5"]
 NETWORKS = [
-    *(name for name, kind in method_classes().items() if issubclass(kind, NetworkMethod)),
+    *(name for name, kind in method_classes().items() if issubclass(kind, WindowMethod)),
     *VARIANTS,
 ]
 FILL_BLIND = [name for name in NETWORKS if not name.startswith("cnn")]
@@ -246,7 +246,7 @@ def test_the_context_encoder_and_its_discriminator_work_against_each_other():
     output = torch.rand_like(truth).requires_grad_()
 
     def adversarial():
-        squared = challenge_loss(output, truth, mask).mean() / LOSS_UNIT
+        squared = hidden_mse(output, truth, mask).mean() / LOSS_UNIT
         return network.loss(output, truth, mask) - 0.999 * squared
 
     before = adversarial()
@@ -345,7 +345,7 @@ def test_the_loss_is_the_challenge_mse():
     tensors = (
         torch.tensor(a[:, None], dtype=torch.float64) for a in (restored / 255, truth / 255, mask)
     )
-    np.testing.assert_allclose(challenge_loss(*tensors).numpy(), expected)
+    np.testing.assert_allclose(hidden_mse(*tensors).numpy(), expected)
 
 
 def test_what_a_network_expects_is_of_hidden_pixels_and_unknown_where_it_has_no_window(

@@ -23,15 +23,15 @@ from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
-from inpaintbench.methods.networks.network_method import NetworkMethod
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.training import Settings, train
+from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.photographs import is_held_out, read_split
 from inpaintbench.methods.training_pictures import training_pictures
 from inpaintbench.methods.weights import SHIPPED, read_card
 
 
-class Tiny(NetworkMethod):
+class Tiny(WindowMethod):
     """A network that trains in a second, and can grow."""
 
     name = "tiny"

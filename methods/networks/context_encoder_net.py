@@ -6,14 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    LOSS_UNIT,
-    WindowNetwork,
-    blanked,
-    he_normal,
-    known_mean,
-)
+from inpaintbench.methods.networks.restorer import LOSS_UNIT, he_normal, known_mean
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 WIDTHS = (32, 64, 128, 256)
 MIDDLE = slice(16, 48)  # of a window: all of any challenge hole that is not near a border

@@ -3,12 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    blanked,
-    he_normal,
-)
+from inpaintbench.methods.networks.restorer import he_normal
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 WIDTHS = (32, 64, 128, 256)
 

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import WindowNetwork, known_mean
+from inpaintbench.methods.networks.restorer import known_mean
+from inpaintbench.methods.networks.window_network import WindowNetwork
 
 
 class CourseNet(WindowNetwork):

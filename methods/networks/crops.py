@@ -1,47 +1,27 @@
 """Crops for training and validation, drawn from photographs as the challenge draws its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
-from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture, make_crop
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
-from inpaintbench.methods.photographs import shares
+from inpaintbench.methods.networks.examples import Example, Examples
 
 
-class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Random crops: number `i` depends on (seed, i) alone, so any number of workers gives the same.
+class Crops(Examples):
+    """Crops of the challenge: what is shown is the window with its hole filled harmonically.
 
-    Each item is the window with its hole filled harmonically, the truth, and the mask: float32
-    tensors of shape `(1, SIDE, SIDE)`, the first two in 0..1.
-
-    Parameters
-    ----------
-    pictures : photographs to draw from, uint8 or uint16
-    seed : of everything drawn
-    one_each : draw crop `i` from picture `i`, untransformed: a fixed validation set
+    Tensors of shape `(1, SIDE, SIDE)`.
     """
 
-    def __init__(self, pictures: Sequence[Array], seed: int, one_each: bool = False) -> None:
-        self.pictures = pictures
-        self.seed = seed
-        self.one_each = one_each
-        self.shares = shares(pictures)
-
-    def __len__(self) -> int:
-        """Count the crops of a validation set; a training set has no end, its sampler decides."""
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Example:
         """Draw one crop."""
-        rng = np.random.default_rng((self.seed, index))
-        number = index if self.one_each else int(np.searchsorted(self.shares, rng.random()))
-        picture = draw_picture(self.pictures[number], rng)
+        pixels, rng = self.picture(index)
+        picture = draw_picture(pixels, rng)
         hidden, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
         mask = crop.astype(bool)
         (hole,) = windows.holes(mask)

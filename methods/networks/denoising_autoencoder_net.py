@@ -4,12 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    blanked,
-    he_normal,
-)
+from inpaintbench.methods.networks.restorer import he_normal
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 PATCH = 39  # pixels; 9 known ones on every side of the largest hole of the challenge
 HIDDEN = 448

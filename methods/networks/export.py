@@ -10,8 +10,8 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import written_whole
 from inpaintbench.datasets.images import BUNDLED_NAME, Skipped
 from inpaintbench.methods.networks.crops import Crops
-from inpaintbench.methods.networks.network_method import NetworkMethod
 from inpaintbench.methods.networks.weights import loaded
+from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.photographs import read_split
 
 CROPS = 8  # real crops that the exported network is checked on
@@ -19,7 +19,7 @@ CLOSE = 1e-4  # of the value range: what another order of sums may change
 INPUTS = ["filled", "mask"]
 
 
-def export(method: NetworkMethod, path: Path) -> float:
+def export(method: WindowMethod, path: Path) -> float:
     """Write a method's network, with its weights in float32, as an ONNX file, and check it.
 
     Its inputs `filled` and `mask` and its output `restored` are those of `WindowNetwork.forward`,

@@ -4,12 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    blanked,
-    he_normal,
-)
+from inpaintbench.methods.networks.restorer import he_normal
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 
 class GatedConvolution(nn.Module):

@@ -1,51 +1,56 @@
-"""What all network methods have in common: windows in, restored holes out."""
+"""What all network methods have in common: a device, weights, symmetries, and their training."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import highest_value
-from inpaintbench.methods.networks import windows
+from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.weights import WeightedMethod
 
 if TYPE_CHECKING:
-    from inpaintbench.methods.networks.window_network import WindowNetwork
+    from torch import Tensor
+
+    from inpaintbench.methods.networks.examples import Examples
+    from inpaintbench.methods.networks.restorer import Restorer
 
 BATCH = 64  # windows, and pictures, at a time; bounds the memory, not the result
 GPU_BATCHES = 16  # as many times more keep a GPU busy
 
 
 class NetworkMethod(WeightedMethod):
-    """A network that restores 64x64 windows around holes.
+    """A method that is a network, and can be trained by `inpaintbench train NAME`.
 
-    Each connected hole gets a window of its own, and each colour channel is restored by itself. A
-    hole too large for a window (over 48 pixels) keeps its harmonic fill. Computes in bfloat16 where
-    the device is fast at it, else in float32: the challenge MSE is the same to within a few tenths
-    of a percent.
+    A subclass says how a picture goes through the network, for which task that is trained and
+    validated, and with what examples of it: `WindowMethod` shows it windows around holes,
+    `PictureMethod` whole pictures, `PatchMethod` the patch around each hidden pixel. Computes in
+    bfloat16 where the device is fast at it, else in float32.
 
     Parameters
     ----------
     symmetries : bool
-        Average over the 8 flips and transposes of the window, at 8 times the cost.
+        Average over the 8 flips and transposes of what the network sees, at 8 times the cost.
     device : str
         "auto" takes a GPU if there is one; or "cpu", "cuda", "cuda:1".
     """
 
     family = "network"
-    tasks = ("crop", "scratches")
-    limits = "it was trained on small holes in pictures that use all of 0..255"
     symmetries: bool = True
     device: str = "auto"
 
+    @property
     @abstractmethod
-    def build(self) -> "WindowNetwork":
+    def task(self) -> Task:
+        """The task whose cases it is trained on and validated with, and whose colour it has."""
+
+    @abstractmethod
+    def build(self) -> "Restorer":
         """Make the untrained network."""
+
+    @abstractmethod
+    def examples(self, pictures: Sequence[Array], seed: int, one_each: bool) -> "Examples":
+        """Draw what the network is trained on, or validated with: see `Examples`."""
 
     def load(self) -> None:
         """Load torch and the network."""
@@ -57,52 +62,19 @@ class NetworkMethod(WeightedMethod):
         """Restore one picture."""
         return self.restore_batch([observation])[0]
 
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures; their windows share batches."""
-        return [picture for picture, _ in self._restored(observations)]
+    def _at_once(self) -> int:
+        """How many windows or small pictures to restore at a time."""
+        return BATCH * (GPU_BATCHES if choose_device(self.device) != "cpu" else 1)
 
-    def _restored(self, observations: Sequence[Observation]) -> Iterator[tuple[Array, Array]]:
-        """Restore, few pictures at a time so that few windows are held: pictures and errors."""
-        at_once = BATCH * (GPU_BATCHES if choose_device(self.device) != "cpu" else 1)
-        for first in range(0, len(observations), at_once):
-            yield from self._restore(observations[first : first + at_once], at_once)
-
-    def _restore(
-        self, observations: Sequence[Observation], at_once: int
-    ) -> Iterator[tuple[Array, Array]]:
-        filled = [_filled_channels(observation) for observation in observations]
-        errors = [np.full_like(planes, np.nan) for planes in filled]
-        places, cuts = [], []
-        for number, observation in enumerate(observations):
-            for hole in windows.holes(observation.mask):
-                if windows.fits(hole) and not observation.mask.all():
-                    for channel in range(filled[number].shape[0]):
-                        places.append((number, channel))
-                        cuts.append(windows.cut(filled[number][channel], observation.mask, hole))
-        for first in range(0, len(cuts), at_once):
-            part = slice(first, first + at_once)
-            for (number, channel), window, (pixels, *doubt) in zip(
-                places[part], cuts[part], self._predict(cuts[part]), strict=True
-            ):
-                mask = observations[number].mask
-                windows.paste(filled[number][channel], mask, window, pixels.clip(0, 1))
-                if doubt:
-                    windows.paste(errors[number][channel], mask, window, np.exp(doubt[0]))
-        for observation, planes, doubts in zip(observations, filled, errors, strict=True):
-            errors_of_it = np.moveaxis(doubts, 0, -1).reshape(observation.image.shape)
-            yield _picture(planes, observation), errors_of_it[observation.mask]
-
-    def _predict(self, cuts: Sequence[windows.Window]) -> NDArray[np.float64]:
-        """Restore windows of 0..1: `(N, 1 or 2, SIDE, SIDE)`, as `WindowNetwork.forward` gives."""
+    def _output(self, shown: "Tensor", mask: "Tensor") -> "Tensor":
+        """Give the network's output for a batch, on the CPU, averaged if `symmetries` says so."""
         import torch
 
         from inpaintbench.methods.networks.weights import loaded
 
         device = choose_device(self.device)
         network = loaded(self, device)
-        pixels = np.stack([window.pixels for window in cuts]).astype(np.float32)
-        masks = np.stack([window.mask for window in cuts]).astype(np.float32)
-        image, mask = (torch.from_numpy(a).unsqueeze(1).to(device) for a in (pixels, masks))
+        shown, mask = shown.to(device), mask.to(device)
         ways = [(flip, swap) for flip in ((), (2,), (3,), (2, 3)) for swap in (False, True)]
         ways = ways if self.symmetries else ways[:1]
         total: torch.Tensor | float = 0.0
@@ -111,12 +83,12 @@ class NetworkMethod(WeightedMethod):
         with torch.inference_mode(), quick:
             for flip, swap in ways:
                 turned = [
-                    t.flip(flip).transpose(2, 3) if swap else t.flip(flip) for t in (image, mask)
+                    t.flip(flip).transpose(2, 3) if swap else t.flip(flip) for t in (shown, mask)
                 ]
                 output = network(*turned).float()
                 total = total + (output.transpose(2, 3) if swap else output).flip(flip)
         assert isinstance(total, torch.Tensor)
-        return np.asarray((total / len(ways)).cpu().numpy(), np.float64)
+        return (total / len(ways)).cpu()
 
 
 def choose_device(name: str) -> str:
@@ -145,17 +117,3 @@ def fast_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def _filled_channels(observation: Observation) -> NDArray[np.float64]:
-    """Harmonic fill of each channel: `(channels, H, W)` in 0..1; mid-grey if nothing is known."""
-    image = observation.image if observation.image.ndim == 3 else observation.image[..., None]
-    planes = np.moveaxis(image, -1, 0) / highest_value(observation)
-    if observation.mask.all():
-        return np.full_like(planes, 0.5)
-    return np.stack([harmonic_fill(plane, observation.mask) for plane in planes])
-
-
-def _picture(planes: NDArray[np.float64], observation: Observation) -> Array:
-    picture = np.moveaxis(planes, 0, -1) * highest_value(observation)
-    return picture.reshape(observation.image.shape)

@@ -3,12 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    blanked,
-    he_normal,
-)
+from inpaintbench.methods.networks.restorer import he_normal
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 # Channels at each level by encoder depth, the bottleneck's last. The report doubles them down to
 # 512; at depth 5 that would be 31 million parameters, so there they stop at 128.

@@ -17,7 +17,7 @@ from inpaintbench.datasets.files import write_text, written_whole
 if TYPE_CHECKING:
     from inpaintbench.methods.networks.training import Trainee
 
-SAMPLES = 8  # held-out crops in the sample picture
+SAMPLES = 8  # held-out cases in the sample picture
 ENLARGED = 2  # times
 
 
@@ -61,7 +61,9 @@ class Records(Callback):
             Image.fromarray(self.samples).save(temporary)
         assert trainer.logger is not None
         log = trainer.logger.experiment  # type: ignore[attr-defined]
-        log.add_image("samples", self.samples, trainer.global_step, dataformats="HW")
+        log.add_image(
+            "samples", self.samples, trainer.global_step, dataformats="HWC"[: self.samples.ndim]
+        )
         entry, settings = pl_module.history[-1], pl_module.settings
         aim = f"{settings.crops:,} crops" if settings.crops else f"{settings.minutes:g} min"
         print(
@@ -75,18 +77,26 @@ class Records(Callback):
 
 
 def restored_samples(trainee: "Trainee") -> NDArray[np.uint8]:
-    """Draw the same held-out crops every time, one a column: hidden, restored, true."""
+    """Draw the same held-out cases every time, one a column: shown, restored, true.
+
+    `(H, W)`, or `(H, W, 3)` if they are in colour; counts are stretched to the truth's range.
+    """
     count = min(SAMPLES, len(trainee.held_out))
-    crops = [trainee.held_out[number] for number in range(count)]
-    filled, truth, mask = (
-        torch.stack(part).to(trainee.device) for part in zip(*crops, strict=True)
-    )
+    cases = [trainee.held_out[number] for number in range(count)]
+    shown, truth, mask = (torch.stack(part).to(trainee.device) for part in zip(*cases, strict=True))
     with torch.inference_mode():
-        restored = trainee.network(filled, mask)[:, :1].clamp(0, 1)
-    rows = [torch.where(mask > 0, top, truth) for top in (torch.ones_like(truth), restored, truth)]
-    grid = torch.cat([torch.cat(list(row[:, 0]), 1) for row in rows], 0)
+        restored = trainee.network(shown, mask)[:, : truth.shape[1]]
+    if mask.all():  # nothing of the truth is known; what is given may be smaller
+        top = torch.nn.functional.interpolate(shown, mask.shape[2:])
+    else:
+        top = torch.where(mask > 0, truth.max(), truth)
+    rows = [top, torch.where(mask > 0, restored, truth), truth]
+    if trainee.unit != 1:
+        rows = [(row - truth.min()) / (truth.max() - truth.min()) for row in rows]
+    grid = torch.cat([torch.cat(list(row), 2) for row in rows], 1).clamp(0, 1).permute(1, 2, 0)
     pixels = np.rint(grid.float().cpu().numpy() * 255).astype(np.uint8)
-    return np.asarray(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1))
+    large = pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)
+    return np.asarray(large[..., 0] if large.shape[2] == 1 else large)
 
 
 def plot_history(table: pd.DataFrame, path: Path) -> None:
@@ -95,10 +105,10 @@ def plot_history(table: pd.DataFrame, path: Path) -> None:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(
-        xlabel="minutes of training", ylabel="challenge MSE", yscale="log", title="Loss"
+        xlabel="minutes of training", ylabel="MSE", yscale="log", title="Loss"
     )
     for column, label in (
-        ("train_mse", "training crops"),
+        ("train_mse", "training cases"),
         ("validation_mse", "held-out photographs"),
     ):
         axes.plot(table["minutes"], table[column], label=label)

@@ -6,12 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintbench.methods.networks.window_network import (
-    CONTRAST,
-    WindowNetwork,
-    doubt_loss,
-    known_mean,
-)
+from inpaintbench.methods.networks.restorer import known_mean
+from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, doubt_loss
 
 TYPICAL_ERROR = 6.0  # logarithm of about 400, where learning the expected squared error starts
 
@@ -48,11 +44,16 @@ class ResidualUNet(WindowNetwork):
     ----------
     widths : channels at each level, each level half the size of the one before
     depths : residual blocks at each level, in the encoder and again in the decoder
+    channels : of the picture: 1 for grey, 3 for colour
+    doubts : whether it says how far off each pixel is to be expected
     """
 
-    def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], depths: Sequence[int], channels: int = 1, doubts: bool = True
+    ) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(8, widths[0], 3, padding=1)
+        self.doubts = doubts
+        self.stem = nn.Conv2d(4 * (channels + 1), widths[0], 3, padding=1)
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for width, wider, depth in zip(widths[:-1], widths[1:], depths[:-1], strict=True):
@@ -61,18 +62,19 @@ class ResidualUNet(WindowNetwork):
             self.down.append(nn.Conv2d(width, wider, 2, stride=2))
             self.up.append(nn.ConvTranspose2d(wider, width, 2, stride=2))
         self.middle = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(depths[-1])))
-        self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        self.doubt = nn.Conv2d(widths[0], 4, 3, padding=1)
-        nn.init.zeros_(self.doubt.weight)
-        nn.init.constant_(self.doubt.bias, TYPICAL_ERROR)  # type: ignore[arg-type]
+        if doubts:
+            self.doubt = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
+            nn.init.zeros_(self.doubt.weight)
+            nn.init.constant_(self.doubt.bias, TYPICAL_ERROR)  # type: ignore[arg-type]
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows, and say how far off each pixel is to be expected.
 
-        The second channel is learned from features that it does not shape, so it costs the first
-        nothing.
+        What it says is learned from features that it does not shape, so it costs the
+        picture nothing.
         """
         mean = known_mean(filled, mask)
         x = torch.cat([(filled - mean) * CONTRAST, mask], 1)
@@ -86,6 +88,8 @@ class ResidualUNet(WindowNetwork):
         for level in reversed(range(len(skips))):
             x = self.decoder[level](self.up[level](x) + skips[level])
         restored = filled + F.pixel_shuffle(self.head(x), 2).float() / CONTRAST
+        if not self.doubts:
+            return restored
         doubt = F.pixel_shuffle(self.doubt(x.detach()), 2).float()
         return torch.cat([restored, doubt], 1)
 
@@ -94,7 +98,10 @@ class ResidualUNet(WindowNetwork):
 
         Small, so that it takes no part in clipping gradients; AdamW's steps do not depend on scale.
         """
-        return super().loss(output, truth, mask) + 0.01 * doubt_loss(output, truth, mask).mean()
+        squared = super().loss(output, truth, mask)
+        if not self.doubts:
+            return squared
+        return squared + 0.01 * doubt_loss(output, truth, mask).mean()
 
 
 def large() -> ResidualUNet:

@@ -1,10 +1,10 @@
-"""Training of the networks: minimise the challenge MSE on crops of photographs, with lightning.
+"""Training of the networks: minimise their task's MSE on cases from photographs, with lightning.
 
 Read `train` first. AdamW (Loshchilov and Hutter 2019), a warm-up and a cosine to 0 over the time
-or the crops given, gradient clipping, an exponential average of the weights (which is what is
-validated and kept), bfloat16 where the device is fast at it. The loss of a crop is its mean squared
-error over hidden pixels, so the mean loss is the challenge MSE itself, unless a network has a loss
-of its own.
+or the cases given (called crops here, whatever the task), gradient clipping, an exponential average
+of the weights (which is what is validated and kept), bfloat16 where the device is fast at it. The
+loss of a case is its mean squared error over hidden pixels, so the mean loss is the task's MSE
+itself, unless a network has a loss of its own.
 """
 
 import io
@@ -33,20 +33,20 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, written_whole
-from inpaintbench.methods.networks.crops import Crops, EpochSampler
+from inpaintbench.methods.networks.crops import EpochSampler
+from inpaintbench.methods.networks.examples import Example
 from inpaintbench.methods.networks.network_method import (
     NetworkMethod,
     choose_device,
     fast_bfloat16,
 )
 from inpaintbench.methods.networks.records import Records, is_first_process
+from inpaintbench.methods.networks.restorer import hidden_mse
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
-from inpaintbench.methods.networks.window_network import challenge_loss
 from inpaintbench.methods.photographs import announced_split
 from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import read_card
 
-Batch = tuple[Tensor, Tensor, Tensor]
 KEPT = "a checkpoint before it is kept: go on from it with --resume"
 
 
@@ -83,16 +83,17 @@ class Trainee(lightning.LightningModule):
         self.method = method.weights_name
         self.network = channels_last(method.build())
         self.settings = settings
-        self.shown = Crops(training, settings.seed)
-        self.held_out = Crops(validation, settings.seed, one_each=True)
+        self.unit = (method.task.LEVELS / 255) ** 2  # of the task's scores, in grey levels squared
+        self.shown = method.examples(training, settings.seed, one_each=False)
+        self.held_out = method.examples(validation, settings.seed, one_each=True)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training so far, over every resumption
         self.crops_seen = 0  # by all devices, over every resumption
         self.losses: list[Tensor] = []
         self.validation: list[Tensor] = []
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Draw crops, on every device others."""
+    def train_dataloader(self) -> DataLoader[Example]:
+        """Draw examples, on every device others."""
         workers: dict[str, Any] = {"num_workers": self.settings.workers}
         if self.settings.workers:
             workers |= {"persistent_workers": True, "prefetch_factor": 8}
@@ -102,8 +103,8 @@ class Trainee(lightning.LightningModule):
         batch = self.settings.batch
         return DataLoader(self.shown, batch, sampler=sampler, drop_last=True, **workers)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Draw the held-out crops, the same every time and on every device."""
+    def val_dataloader(self) -> DataLoader[Example]:
+        """Draw the held-out examples, the same every time and on every device."""
         return DataLoader(self.held_out, self.settings.batch)
 
     def on_train_start(self) -> None:
@@ -128,7 +129,7 @@ class Trainee(lightning.LightningModule):
             return min(1.0, self.crops_seen / self.settings.crops)
         return min(1.0, self.seconds / (60 * self.settings.minutes))
 
-    def on_train_batch_start(self, _batch: Batch, _index: int) -> None:
+    def on_train_batch_start(self, _batch: Example, _index: int) -> None:
         """Set the learning rate for what is over."""
         now = time.monotonic()
         seconds, self.clock = self.seconds + now - self.clock, now
@@ -139,13 +140,13 @@ class Trainee(lightning.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.settings.learning_rate * warm * cosine
 
-    def on_train_batch_end(self, _outputs: Any, _batch: Batch, _index: int) -> None:
+    def on_train_batch_end(self, _outputs: Any, _batch: Example, _index: int) -> None:
         """Count, and stop when all is over; lightning then validates once more."""
         self.crops_seen += self.settings.batch * self.trainer.world_size
         if self.progress() >= 1:
             self.trainer.should_stop = True
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
+    def training_step(self, batch: Example, _index: int) -> Tensor:
         """Compute the loss of a batch, which is about 1.
 
         Raises
@@ -153,17 +154,17 @@ class Trainee(lightning.LightningModule):
         InputError
             If it is not finite.
         """
-        filled, truth, mask = batch
-        output = self.network(filled, mask)
+        shown, truth, mask = batch
+        output = self.network(shown, mask)
         loss: Tensor = self.network.loss(output, truth, mask)
         self._check_finite(loss)
-        self.losses.append(challenge_loss(output.detach(), truth, mask).mean())
+        self.losses.append(self.unit * hidden_mse(output.detach(), truth, mask).mean())
         return loss
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Compute the challenge MSE of each crop of a batch."""
-        filled, truth, mask = batch
-        losses = challenge_loss(self.network(filled, mask), truth, mask)
+    def validation_step(self, batch: Example, _index: int) -> None:
+        """Compute the task's MSE of each example of a batch."""
+        shown, truth, mask = batch
+        losses = self.unit * hidden_mse(self.network(shown, mask), truth, mask)
         self._check_finite(losses.mean())  # before a checkpoint is made
         self.validation.append(losses)
 
@@ -289,7 +290,7 @@ def train(
     if resume:
         _check_checkpoint(last, method.weights_name)
     lightning.seed_everything(settings.seed, verbose=False)
-    trainee = Trainee(method, settings, *announced_split(images, "train on"))
+    trainee = Trainee(method, settings, *announced_split(images, "train on", method.task))
     if start:
         load_weights(trainee.network, start, grown=True)
     make_folder(folder)
@@ -422,6 +423,7 @@ def _card(
     history = trainee.history
     card = {
         "method": method.weights_name,
+        "task": method.task.NAME,
         "made": datetime.now(UTC).date().isoformat(),
         "parameters": sum(p.numel() for p in trainee.network.parameters()),
         "photographs": [Path(name).name for name in images],
@@ -431,7 +433,8 @@ def _card(
         "minutes": round(trainee.seconds / 60, 1),
         "device": str(trainee.device),
         "validation_mse": round(min(entry["validation_mse"] for entry in history), 1),
-        "validation": "challenge MSE of one crop of each held-out photograph, without symmetries",
+        "validation": f"{method.task.METRICS[0].title} of one case of each held-out photograph, "
+        "without symmetries",
         "torch": torch.__version__,
         "settings": asdict(trainee.settings),
     }

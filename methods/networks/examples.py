@@ -1,0 +1,109 @@
+"""What networks are trained on and validated with: cases of a task, drawn as they are needed."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from inpaintbench.datasets.cases import Array, Mask
+from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.methods.photographs import shares
+
+Example = tuple[Tensor, Tensor, Tensor]
+
+
+class Examples(Dataset[Example]):
+    """Random examples: number `i` depends on (seed, i) alone, whatever worker draws it.
+
+    Each item is what is shown `(C, h, w)`, the truth `(C, H, W)`, and the mask `(1, H, W)`, as
+    `Restorer.forward` wants them: float32 tensors, the first two in 0..1.
+
+    Parameters
+    ----------
+    pictures : photographs to draw from, uint8 or uint16
+    seed : of everything drawn
+    one_each : draw example `i` from picture `i`, untransformed: a fixed validation set
+    """
+
+    def __init__(self, pictures: Sequence[Array], seed: int, one_each: bool = False) -> None:
+        self.pictures = pictures
+        self.seed = seed
+        self.one_each = one_each
+        self.shares = shares(pictures)
+
+    def __len__(self) -> int:
+        """Count a validation set; a training set has no end, its sampler decides."""
+        return len(self.pictures)
+
+    def picture(self, index: int) -> tuple[Array, np.random.Generator]:
+        """Draw the photograph of an example, and give the generator to draw the rest with."""
+        rng = np.random.default_rng((self.seed, index))
+        number = index if self.one_each else int(np.searchsorted(self.shares, rng.random()))
+        return self.pictures[number], rng
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Example:
+        """Draw one example."""
+
+
+class TaskCases(Examples):
+    """Cases as their task draws them, each from a photograph turned at random.
+
+    Turned before the case is drawn, so that training sees what the task asks, whatever that is.
+
+    Parameters
+    ----------
+    task : the task's module
+    corner : give the network only one corner of each training case, of so many pixels a side, so
+        that it makes more updates in the same time; 0 gives whole cases. For tasks that show the
+        picture in the size asked for.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        pictures: Sequence[Array],
+        seed: int,
+        one_each: bool = False,
+        corner: int = 0,
+    ) -> None:
+        super().__init__(pictures, seed, one_each)
+        self.draw = task.draw  # a module could not be copied, or sent to a worker
+        self.corner = corner
+
+    def __getitem__(self, index: int) -> Example:
+        """Draw one case."""
+        shown, truth, mask = self.case(index)
+        if self.corner and not self.one_each:
+            rng = np.random.default_rng((self.seed, index, 1))
+            ends = (slice(self.corner), slice(-self.corner, None))
+            part = tuple(ends[int(rng.integers(2))] for _ in range(2))
+            shown, truth, mask = shown[part], truth[part], mask[part]
+        return planes(shown), planes(truth), torch.from_numpy(mask.astype(np.float32))[None]
+
+    def case(self, index: int) -> tuple[Array, Array, Mask]:
+        """Draw one case: what is shown, with 0 at hidden pixels, the truth, and the mask."""
+        picture, rng = self.picture(index)
+        if not self.one_each:
+            picture = np.rot90(picture, int(rng.integers(4)))
+            picture = picture[:, ::-1] if rng.random() < 0.5 else picture
+        drawn: Sequence[Array] = self.draw(picture, rng)
+        truth, mask, *given = drawn  # given by a task that shows more than the truth with holes
+        return (given[0] if given else hidden(truth, mask)), truth, mask
+
+
+def hidden(picture: Array, mask: Mask) -> Array:
+    """Give a copy of a grey or colour picture with 0 at hidden pixels."""
+    shown = picture.copy()
+    shown[mask] = 0
+    return shown
+
+
+def planes(pixels: Array) -> Tensor:
+    """Turn a uint8 or uint16 picture into a float32 tensor in 0..1: `(1, H, W)` or `(3, H, W)`."""
+    channels = pixels if pixels.ndim == 3 else pixels[..., None]
+    scaled = np.moveaxis(channels, -1, 0).astype(np.float32) / np.iinfo(pixels.dtype).max
+    return torch.from_numpy(np.ascontiguousarray(scaled, np.float32))
