@@ -142,3 +142,11 @@ class LowLight:
 
 NOISES: tuple[Noise, ...] = (salt_and_pepper, published, gaussian, poisson, speckle)
 TASKS = tuple(LowLight(name, noise) for name, noise in zip(LOW_LIGHT, NOISES, strict=True))
+
+
+def any_noise(dimmed: NDArray[np.float64], rng: np.random.Generator) -> Array:
+    """Add one of the kinds of noise, each as likely: what networks are trained on."""
+    return NOISES[int(rng.integers(len(NOISES)))](dimmed, rng)
+
+
+MIXED = LowLight("low-light-mixed", any_noise)  # for training only
