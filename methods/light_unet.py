@@ -20,7 +20,7 @@ class LightUnet(PictureMethod):
     name = "light-unet"
     tasks = LOW_LIGHT
     limits = "it brightens dark pictures, and fills no holes"
-    corner = 64
+    corner = 48
 
     @property
     def task(self) -> Task:

@@ -34,6 +34,9 @@ class Method(ABC):
         all those that hide pixels by a mask, since `restore` is given any mask.
     limits : str
         Why it cannot do the others, for the harness to say; such as "takes square holes only".
+    needs_file : bool
+        Whether it can do nothing before its user names a file that cannot be shipped with it, so
+        that the contract cannot be checked on it as it is.
     promises : tuple of str
         Symmetries that it keeps, some of "shift" (a constant added to all known pixels is added to
         the restored ones), "contrast" (all scaled alike), "flip" and "transpose" (the picture
@@ -56,6 +59,7 @@ class Method(ABC):
     family: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]] = HIDING
     limits: ClassVar[str] = ""
+    needs_file: ClassVar[bool] = False
     promises: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
