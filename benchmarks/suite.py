@@ -25,9 +25,8 @@ from inpaintbench.datasets.tasks import (
 )
 
 FOLDER = Path(__file__).parent / "suites"
-TASKS: dict[str, drawing.Task] = {
-    task.NAME: task for task in (crop, border, grid, scratches, center_pixel, *low_light.TASKS)
-}
+MODULES: tuple[drawing.Task, ...] = (crop, border, grid, scratches, center_pixel)
+TASKS = {task.NAME: task for task in (*MODULES, *low_light.TASKS)}
 
 
 class Suite(BaseModel):

@@ -88,22 +88,21 @@ class DetectAndInpaint(Method):
 def find_impulses(observation: Observation, threshold: float) -> Mask:
     """Find the noisy values of a dimmed picture: an array of its shape, not only of its mask's.
 
-    Three kinds are noise, in grey levels of 0..255:
+    In a picture most of whose values are that of the published noise, these are the noise: no
+    neighbours can tell then. In others it is, in grey levels of 0..255,
 
-    - white: a dimmed picture cannot have it
-    - black, where at least half of the neighbours differ: where ROAD, the sum of the four smallest
+    - white, which a dimmed picture cannot have
+    - black, where more than half of the neighbours differ: where ROAD, the sum of the four smallest
       absolute differences from the eight neighbours, is above the threshold. R. Garnett,
       T. Huegerich, C. Chui and W. He, "A universal noise removal algorithm with an impulse
       detector", IEEE Transactions on Image Processing 14(11), 2005, who take more than extreme
       values for noise
-    - the value of the published noise, in a picture most of whose values are it: no neighbours can
-      tell then
     """
     values = observation.image * (255 / highest_value(observation))
     lonely = np.stack([road(c) for c in each_channel(values)], axis=-1) > threshold
     noisy = (values >= 255) | ((values <= 0) & lonely.reshape(values.shape))
     published = values == PUBLISHED
-    return noisy | published if published.mean() > MOSTLY else noisy
+    return published if published.mean() > MOSTLY else noisy
 
 
 def road(channel: Array) -> NDArray[np.float64]:

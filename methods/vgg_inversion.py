@@ -24,7 +24,7 @@ HOW = (
 
 
 class VggInversion(Method):
-    """Inversion of VGG19's features: Adam changes pixels until conv4_2 is that of the given picture.
+    """Inversion of VGG19's features: Adam changes pixels, and conv4_2 stays what it is.
 
     As published: features of conv4_2, frozen ImageNet weights, Adam on the pixels, 9000 steps. The
     published one started from the clean picture, so it never restored anything. This one starts

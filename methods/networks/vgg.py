@@ -59,7 +59,9 @@ def load_vgg(file: WeightsFile, device: str) -> Vgg19:
     except OSError as error:
         raise InputError(f"cannot read the weights {file.path}: {error}") from error
     except KeyError as error:
-        raise InputError(f"{file.path} does not hold VGG19's weights: {error} is missing") from error
+        raise InputError(
+            f"{file.path} does not hold VGG19's weights: {error} is missing"
+        ) from error
     except (SafetensorError, RuntimeError) as error:
         message = " ".join(str(error).splitlines()[:2])
         raise InputError(f"{file.path} does not hold VGG19's weights: {message}") from error
