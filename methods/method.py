@@ -181,6 +181,11 @@ class PredictingMethod(Method):
         return pictures
 
 
+def fills_holes(method: type[Method] | Method) -> bool:
+    """Whether it can do tasks that hide pixels by a mask, not only those that ask for all."""
+    return bool(set(method.tasks) & set(HIDING))
+
+
 def highest_value(observation: Observation) -> int:
     """The largest value of the picture's dtype: 255 or 65535."""
     return int(np.iinfo(observation.image.dtype).max)

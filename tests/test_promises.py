@@ -8,12 +8,12 @@ from skimage import data
 
 from inpaintbench.benchmarks.check import CLOSE, symmetry_error
 from inpaintbench.datasets import Observation
-from inpaintbench.datasets.cases import HIDING
 from inpaintbench.methods import method_classes
+from inpaintbench.methods.method import fills_holes
 
 PROMISES = [(name, p) for name, method in method_classes().items() for p in method.promises]
 
-FILLING = [name for name, method in method_classes().items() if set(method.tasks) & set(HIDING)]
+FILLING = [name for name, method in method_classes().items() if fills_holes(method)]
 
 
 @st.composite
