@@ -115,7 +115,11 @@ def _bright_mse(pair: _Pair) -> float:
 
 
 def _wrapped(pair: _Pair) -> float:
-    return _mean(pair.shares[1][_bright(pair)] * 255 <= DARK)
+    """Share of the values within bright regions, their neighbours bright as well, that are dark."""
+    bright = _bright(pair)
+    square = np.ones((3, 3) + (1,) * (bright.ndim - 2), bool)
+    within = ndimage.binary_erosion(bright, square, border_value=1)
+    return _mean(pair.shares[1][within] * 255 <= DARK)
 
 
 def _centre(picture: Array) -> float:

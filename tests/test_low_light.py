@@ -119,14 +119,25 @@ def test_bright_values_are_scored_apart():
     truth[0, 0] = [200, 250, 199]  # two bright values
     truth[1, 1] = [255, 0, 0]  # and a third
     picture = truth.copy()
-    picture[0, 0] = [190, 4, 0]  # one of these wrapped; 199 does not count
+    picture[0, 0] = [190, 4, 0]  # 199 does not count
     picture[5, 5] = 0
     case = Case("c", "low-light", "i", "s", 0, truth, np.ones((8, 8), bool), truth // 5)
     scores = score_picture(picture, case, ("bright_mse", "wrapped"))
     assert scores["bright_mse"] == pytest.approx((10**2 + 246**2 + 0) / 3)
-    assert scores["wrapped"] == pytest.approx(1 / 3)
+    assert np.isnan(scores["wrapped"])  # none has bright neighbours
     dark = Case("c", "low-light", "i", "s", 0, picture * 0, case.mask, picture * 0)
     assert np.isnan(list(score_picture(picture, dark, ("bright_mse", "wrapped")).values())).all()
+
+
+def test_what_comes_back_dark_in_a_bright_region_counts_as_wrapped():
+    truth = np.full((8, 8, 3), 100, np.uint8)
+    truth[2:6, 1:6] = 230  # 2x3 pixels of it have bright neighbours all around
+    truth[0, 7] = 255  # in the corner, alone
+    picture = truth.copy()
+    picture[3, 3] = [50, 51, 4]  # two wrapped
+    picture[2, 1] = picture[0, 7] = 0  # at the region's corner, and alone: lost, but not wrapped
+    case = Case("c", "low-light", "i", "s", 0, truth, np.ones((8, 8), bool), truth // 5)
+    assert score_picture(picture, case, ("wrapped",))["wrapped"] == pytest.approx(2 / (6 * 3))
 
 
 def test_gain_is_five_times_the_picture_clipped():

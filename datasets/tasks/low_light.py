@@ -119,9 +119,9 @@ class LowLight:
             "lower",
             0,
             1,
-            f"share of the values of {BRIGHT} or more in truth that are restored as {DARK} or "
-            f"less: what values beyond 255 become in 8 bits where they are not clipped, and also "
-            f"what noise leaves that was not taken away",
+            f"share of the values in bright regions ({BRIGHT} or more in truth, and so all eight "
+            f"neighbours) that are restored as {DARK} or less: what values beyond 255 become in 8 "
+            f"bits where they are not clipped, and also what noise leaves that is not taken away",
         ),
     )
 
