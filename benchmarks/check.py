@@ -14,7 +14,7 @@ import numpy as np
 from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.datasets.cases import UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.method import Method, fills_holes, highest_value
+from inpaintbench.methods.method import Method, highest_value
 
 CLOSE = 1e-4  # of the value range: what float32 and another order of sums may change
 
@@ -76,7 +76,7 @@ def _observation(
 ) -> Observation:
     """Make what the method takes: a picture with a hole, or one that is wanted as a whole."""
     image = _photograph(height, width, colour, deep).copy()
-    if fills_holes(method):
+    if method.fills_holes():
         mask = np.zeros((height, width), bool)
         mask[hole] = True
         image[mask] = 0
@@ -160,7 +160,7 @@ def check_tiny(method: type[Method]) -> None:
 
 def check_border(method: type[Method]) -> None:
     """A hole that touches the border, or lies in the corner, is restored."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return
     for hole in ((slice(0, 9), slice(30, 45)), (slice(66, 75), slice(79, 90))):
         _restored(method(), _observation(method, hole=hole))
@@ -168,7 +168,7 @@ def check_border(method: type[Method]) -> None:
 
 def check_several_holes(method: type[Method]) -> None:
     """Several holes, also single pixels and lines, are restored."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return
     observation = _observation(method)
     mask = observation.mask.copy()
@@ -179,7 +179,7 @@ def check_several_holes(method: type[Method]) -> None:
 
 def check_no_hole(method: type[Method]) -> None:
     """A picture without a hole comes back unchanged."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return
     image = _photograph(75, 90)
     restored = _restored(method(), Observation(image, np.zeros(image.shape, bool)))
@@ -188,14 +188,14 @@ def check_no_hole(method: type[Method]) -> None:
 
 def check_all_hidden(method: type[Method]) -> None:
     """A picture with everything hidden gives some answer."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return
     _restored(method(), Observation(np.zeros((75, 90), np.uint8), np.ones((75, 90), bool)))
 
 
 def check_flat(method: type[Method]) -> None:
     """A flat picture is restored flat."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return  # low light is not restored to itself
     mask = _observation(method).mask
     image = np.where(mask, 0, 200).astype(np.uint8)
@@ -207,7 +207,7 @@ def check_flat(method: type[Method]) -> None:
 
 def check_hidden_unseen(method: type[Method]) -> None:
     """What stands in the hidden pixels changes nothing."""
-    if not fills_holes(method):
+    if not method.fills_holes():
         return
     observation = _observation(method)
     other = observation.image.copy()

@@ -42,7 +42,6 @@ from inpaintbench.benchmarks.trying import (
 from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import decode_in_colour
-from inpaintbench.methods.method import fills_holes
 from inpaintbench.methods.registry import find_method, method_classes
 from inpaintbench.reports.tiles import data_address, eight_bits
 
@@ -231,7 +230,7 @@ def _headers(page: str) -> dict[str, str]:
 
 
 def described_methods() -> list[dict[str, Any]]:
-    """Describe every method that fills holes for the page; `usual` are ticked from the start."""
+    """Describe every method that fills holes; `usual` are ticked from the start."""
     return [
         {
             "name": name,
@@ -240,7 +239,7 @@ def described_methods() -> list[dict[str, Any]]:
             "usual": name in USUAL,
         }
         for name, method in method_classes().items()
-        if fills_holes(method)
+        if method.fills_holes()
     ]
 
 

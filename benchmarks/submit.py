@@ -25,7 +25,6 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder
 from inpaintbench.datasets.sister_challenges import task_of
 from inpaintbench.methods import Method
-from inpaintbench.methods.method import fills_holes
 from inpaintbench.reports import Run
 
 BLOCK = 25  # pictures that a worker gets at a time
@@ -96,11 +95,10 @@ def write_submission(
     Raises
     ------
     InputError
-        If the test set is at fault, the method fails on a picture or fills no holes, or the file
-        cannot be written.
+        If the test set is at fault, the method fails on a picture, or the file cannot be written.
     """
-    if not fills_holes(method):
-        raise InputError(f"{method.name} cannot restore what is hidden: {method.limits}")
+    if not method.fills_holes():
+        raise InputError(f"{method.label} fills no holes: {method.limits}")
     flat = task_of(testset) != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     make_folder(output.parent)

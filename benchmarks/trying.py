@@ -16,7 +16,7 @@ from inpaintbench.datasets.cases import Array, Case, Mask, Observation, bounding
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, safe_name, write_picture, written_whole
 from inpaintbench.datasets.images import decode_in_colour
-from inpaintbench.methods.method import Method, fills_holes
+from inpaintbench.methods.method import Method
 from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.reports.tiles import eight_bits
@@ -178,14 +178,7 @@ def try_method(
     picture : (H, W) or (H, W, 3) array of uint8 or uint16
     mask : (H, W) array of bool, `True` where hidden
     truth_known : whether the picture shows the truth where it is hidden, so that there are errors
-
-    Raises
-    ------
-    InputError
-        If the method fills no holes.
     """
-    if not fills_holes(method):
-        raise InputError(f"{method.name} cannot restore what is hidden: {method.limits}")
     image = picture.copy()
     image[mask] = 0
     observation = Observation(image, mask)
@@ -246,9 +239,12 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
     Raises
     ------
     InputError
-        If `output` is a file of a kind that loses pixels, or one for several methods, or the
-        picture itself.
+        If a method fills no holes, or `output` is a file of a kind that loses pixels, or one for
+        several methods, or the picture itself.
     """
+    for method in methods:
+        if not method.fills_holes():
+            raise InputError(f"{method.label} fills no holes: {method.limits}")
     if output.is_dir() or not output.suffix:
         targets = [output / f"{safe_name(method.label)}.png" for method in methods]
         targets.append(output / SHEET)

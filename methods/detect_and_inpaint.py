@@ -11,7 +11,7 @@ from inpaintbench.datasets.cases import LOW_LIGHT, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.tasks.low_light import PUBLISHED
 from inpaintbench.methods.gain import brightened, each_channel, joined
-from inpaintbench.methods.method import Method, fills_holes, highest_value
+from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.registry import parse_method
 
 MOSTLY = 0.5  # share of a picture's values that must be the published one to be its noise
@@ -45,7 +45,7 @@ class DetectAndInpaint(Method):
     threshold: float = THRESHOLD
 
     def __post_init__(self) -> None:
-        if not fills_holes(self._method):
+        if not self._method.fills_holes():
             raise InputError(f"{self.name}: {self.inpainter} fills no holes; choose another method")
 
     @property

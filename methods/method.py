@@ -66,6 +66,11 @@ class Method(ABC):
         super().__init_subclass__(**kwargs)
         dataclass(kw_only=True, eq=False)(cls)
 
+    @classmethod
+    def fills_holes(cls) -> bool:
+        """Whether it can do tasks that hide pixels by a mask, not only those that ask for all."""
+        return bool(set(cls.tasks) & set(HIDING))
+
     @abstractmethod
     def restore(self, observation: Observation) -> Array:
         """Restore one picture.
@@ -179,11 +184,6 @@ class PredictingMethod(Method):
         for picture, o, prediction in zip(pictures, observations, predictions, strict=True):
             picture[o.mask] = prediction
         return pictures
-
-
-def fills_holes(method: type[Method] | Method) -> bool:
-    """Whether it can do tasks that hide pixels by a mask, not only those that ask for all."""
-    return bool(set(method.tasks) & set(HIDING))
 
 
 def highest_value(observation: Observation) -> int:

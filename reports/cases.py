@@ -43,6 +43,7 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     """
     ids = shown_cases(run, kept)
     areas = dict(zip(run.cases["case_id"], run.hole_areas, strict=True))
+    wholes = set(run.cases["case_id"][run.cases["hidden_fraction"] == 1])
     table = run.cases.set_index("case_id").loc[ids]
     columns = ("task", "source", "image_id", "hidden_height", "hidden_width", "content")
     about = table.reindex(columns=list(columns)).fillna("").reset_index().to_dict("records")
@@ -56,7 +57,10 @@ def case_data(run: Run, labels: Sequence[str], kept: Sequence[KeptCase]) -> dict
     pictures = _pictures(kept, labels)
     status = wide("status").fillna("missing")
     return {
-        "cases": [case | {"size": str(areas[case["case_id"]])} for case in about],
+        "cases": [
+            case | {"size": str(areas[case["case_id"]]), "whole": case["case_id"] in wholes}
+            for case in about
+        ],
         "scores": {name: _matrix(wide(name)) for name in SCORES},
         "status": status.to_numpy().tolist(),
         "pictures": pictures,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+CHALLENGES = ("crop", "border", "grid")  # the tasks that have test sets to submit
 COLUMNS = {  # of the leaderboard: what the script knows them by, and their headings
     "rank": "#",
     "method": "method",
@@ -196,8 +197,8 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         cost=texts.cost_sentence(run),
         harness=texts.harness_sentence(run),
         winner=board["method"][0] if board["mse"].notna().any() else "",
-        command="inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method "
-        + shlex.quote(board["method"][0]),
+        command=_command(run, board["method"][0]),
+        whole=bool((run.cases["hidden_fraction"] == 1).all()),
         method_pages=[page_address(label) for label in methods],
         frontier=figures.frontier(board, "ms")["method"].tolist(),
         runs=past["finished"].nunique() if len(past) else 0,
@@ -212,6 +213,16 @@ def _render(run: Run, tables: dict[str, Table], past: pd.DataFrame, kept: list[K
         provenance=provenance(run),
         reproduction=reproduction(run),
     )
+
+
+def _command(run: Run, label: str) -> str:
+    """Say how to use a method: on the challenge's test set, or on one's own files."""
+    task = run.environment.get("suite", {}).get("task", CHALLENGES[0])
+    if task in CHALLENGES:
+        start = "inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl"
+    else:
+        start = f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(task)}"
+    return f"{start} --method {shlex.quote(label)}"
 
 
 def _scores(run: Run, case_ids: list[str]) -> Table:

@@ -13,7 +13,7 @@ from inpaintbench.benchmarks.answers import finish_picture, picture_of
 from inpaintbench.benchmarks.check import run_checks
 from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.benchmarks.suite import TASKS, read_suite
-from inpaintbench.benchmarks.trying import try_method
+from inpaintbench.benchmarks.trying import check_output
 from inpaintbench.datasets import Case, InputError, Observation
 from inpaintbench.datasets.cases import LOW_LIGHT
 from inpaintbench.datasets.images import Skipped
@@ -353,11 +353,9 @@ def test_inversion_says_what_is_missing(tmp_path, vgg_file):
         VggInversion(weights=str(other)).restore(observation)
 
 
-def test_methods_for_low_light_are_refused_where_holes_are_to_be_filled():
-    mask = np.zeros((60, 70), bool)
-    mask[20:30, 20:30] = True
-    with pytest.raises(InputError, match="gain cannot restore what is hidden: it brightens"):
-        try_method(None, parse_method("gain"), made_picture(), mask, True)
+def test_methods_for_low_light_are_refused_where_holes_are_to_be_filled(tmp_path):
+    with pytest.raises(InputError, match="gain fills no holes: it brightens"):
+        check_output(tmp_path / "out", tmp_path / "in.png", [parse_method("gain")])
 
 
 def test_a_run_scores_bright_values_and_skips_what_fills_holes(tmp_path):

@@ -9,11 +9,9 @@ from skimage import data
 from inpaintbench.benchmarks.check import CLOSE, symmetry_error
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import method_classes
-from inpaintbench.methods.method import fills_holes
 
-PROMISES = [(name, p) for name, method in method_classes().items() for p in method.promises]
-
-FILLING = [name for name, method in method_classes().items() if fills_holes(method)]
+FILLING = [name for name, method in method_classes().items() if method.fills_holes()]
+PROMISES = [(name, p) for name in FILLING for p in method_classes()[name].promises]
 
 
 @st.composite

@@ -57,7 +57,8 @@ def main() -> None:
     """Measure the methods named, or all, and print the table."""
     context = get_context("spawn")
     rows = []
-    for label in sys.argv[1:] or method_classes():
+    filling = [name for name, kind in method_classes().items() if kind.fills_holes()]
+    for label in sys.argv[1:] or filling:
         answer: SimpleQueue[list[tuple[int, float]]] = context.SimpleQueue()
         process = context.Process(target=measure, args=(label, answer))
         process.start()

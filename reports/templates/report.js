@@ -439,7 +439,7 @@ async function showCase(number) {
   $("case").hidden = number === undefined;
   if (number === undefined) return;
   const about = data.cases[number], a = method("a", 0), b = method("b", 1);
-  $("case-title").textContent = `${about.case_id}: ${about.image_id}, ${about.source}, hole of ${about.hidden_height} rows by ${about.hidden_width} columns, ${about.content}`;
+  $("case-title").textContent = `${about.case_id}: ${about.image_id}, ${about.source}, ${about.whole ? "all" : "hole of"} ${about.hidden_height} rows by ${about.hidden_width} columns, ${about.content}`;
   fillScores(number);
   const pictures = await picturesOf(about.case_id);
   if (wanted !== number) return;
