@@ -46,7 +46,7 @@ class DetectAndInpaint(Method):
 
     def __post_init__(self) -> None:
         if not self._method.fills_holes():
-            raise InputError(f"{self.name}: {self.inpainter} fills no holes; choose another method")
+            raise InputError(f"{self.inpainter} fills no holes; choose another inpainter")
 
     @property
     def _method(self) -> Method:

@@ -125,6 +125,11 @@ class LowLight:
         ),
     )
 
+    def __post_init__(self) -> None:
+        kind = (self.noise.__doc__ or "").partition("\n")[0]
+        # What a list of tasks says of a module is its docstring.
+        object.__setattr__(self, "__doc__", f"Low light, 128x128 pixels in colour. {kind}")
+
     def draw(self, pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask, Array]:
         """Draw a picture of 128x128 from a photograph, and degrade it.
 
