@@ -20,7 +20,7 @@ class LightCnn(PictureMethod):
     name = "light-cnn"
     tasks = LOW_LIGHT
     limits = "it brightens dark pictures, and fills no holes"
-    corner = 64
+    corner = 32
     symmetries: bool = False  # the published network used none
 
     @property

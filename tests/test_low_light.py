@@ -215,6 +215,7 @@ def test_salt_and_pepper_are_found_and_black_squares_are_not():
     noisy[5, 6] = noisy[45, 45] = 255
     noisy[20, 30] = noisy[20, 32] = noisy[0, 0] = 0
     noisy[30, 10, 1] = 0  # in one channel alone
+    noisy[9:12, 50] = noisy[10, 49:52] = 0  # a cross, whose middle has four like itself
     found = find_impulses(observed(noisy), THRESHOLD)
     assert not find_impulses(observed(picture), THRESHOLD).any()
     assert np.array_equal(found, noisy != picture)

@@ -7,12 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintbench.datasets.tasks.low_light import GAIN, PUBLISHED
-from inpaintbench.methods.detect_and_inpaint import MOSTLY, THRESHOLD
+from inpaintbench.methods.detect_and_inpaint import FAR, MOSTLY, PASSES, THRESHOLD
 from inpaintbench.methods.networks.picture_unet import smooth_fill
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import Restorer, he_normal, hidden_mse
 
 MID_GREY = 128.0
+EQUAL = 1e-3  # grey levels: by how much float32 may miss a whole number
+WHITE = 255 - EQUAL
+SALT = 0.01  # share of white values from which a picture has salt: nothing else makes any
 ROOT_UNIT = 10.0  # grey levels; about the root mean square error that training starts from
 
 
@@ -65,7 +68,8 @@ class LightUNet(Restorer):
 
     It starts from the brightened picture, with a smooth fill where the detector finds noise, and is
     told where that is, channel by channel. What it is given is not clipped to white: noise that
-    goes beyond on one side alone would make bright regions darker on average.
+    goes beyond on one side alone would make bright regions darker on average. In a picture with
+    impulses, all other values stay what they are.
 
     Parameters
     ----------
@@ -87,7 +91,8 @@ class LightUNet(Restorer):
         output: Tensor = self.unet(
             F.pad(filled, beyond, mode="replicate"), F.pad(noisy, beyond, value=1.0)
         )
-        return output[:, :, :height, :width]
+        restored = output[:, :, :height, :width]
+        return torch.where((noisy == 0) & only_impulses(shown), filled, restored)
 
     def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Compute the mean over pictures of the root mean square error.
@@ -96,6 +101,30 @@ class LightUNet(Restorer):
         pepper, and would have it all.
         """
         return (hidden_mse(output, truth, mask) + 1).sqrt().mean() / ROOT_UNIT
+
+
+def only_impulses(shown: Tensor) -> Tensor:
+    """Whether dimmed pictures have salt or the published noise, which spare the other values.
+
+    Parameters
+    ----------
+    shown : (N, C, H, W) float tensor in 0..1
+
+    Returns
+    -------
+    (N, 1, 1, 1) bool tensor
+    """
+    values = shown.float() * 255
+    white = (values > WHITE).float().mean((1, 2, 3), keepdim=True) > SALT
+    return white | _mostly_published(values)
+
+
+def _mostly_published(values: Tensor) -> Tensor:
+    return _published(values).float().mean((1, 2, 3), keepdim=True) > MOSTLY
+
+
+def _published(values: Tensor) -> Tensor:
+    return (values - PUBLISHED).abs() < EQUAL
 
 
 def find_impulses(shown: Tensor) -> Tensor:
@@ -111,13 +140,17 @@ def find_impulses(shown: Tensor) -> Tensor:
         1 where a value is noise, else 0.
     """
     values = shown.float() * 255
-    height, width = shown.shape[2:]
+    noisy = values > WHITE
+    for _ in range(PASSES):
+        noisy = noisy | ((values < EQUAL) & (_road(values.masked_fill(noisy, FAR)) > THRESHOLD))
+    return torch.where(_mostly_published(values), _published(values), noisy).float()
+
+
+def _road(values: Tensor) -> Tensor:
+    """The four smallest differences from the eight neighbours, added; of the same shape."""
+    height, width = values.shape[2:]
     around = F.pad(values, (1, 1, 1, 1), mode="replicate")
     places = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
     neighbours = [around[:, :, y : y + height, x : x + width] for y, x in places]
     differences = (torch.stack(neighbours) - values).abs()
-    road = differences.topk(4, dim=0, largest=False).values.sum(0)
-    noisy = (values > 254.999) | ((values < 0.001) & (road > THRESHOLD))
-    published = (values - PUBLISHED).abs() < 0.001
-    mostly = published.float().mean((1, 2, 3), keepdim=True) > MOSTLY
-    return torch.where(mostly, published, noisy).float()
+    return differences.topk(4, dim=0, largest=False).values.sum(0)
