@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from inpaintbench.datasets.cases import Array, Case, Mask
+from inpaintbench.datasets.tasks.low_light import BRIGHT, DARK
 
 ROUNDING = 1 / 12  # variance of rounding to integers: the least MSE that PSNR is computed from
 SSIM_SIDE = 7  # pixels, scikit-image's default window
@@ -104,6 +105,23 @@ def soft_dice(truth: Array, picture: Array) -> float:
     return float(overlap / (truth.sum() + picture.sum() + 1))
 
 
+def _bright(pair: _Pair) -> Mask:
+    """Which values of the truth are bright."""
+    return np.asarray(pair.shares[0] * 255 >= BRIGHT)
+
+
+def _bright_mse(pair: _Pair) -> float:
+    return _mean(pair.errors[_bright(pair)] ** 2)
+
+
+def _wrapped(pair: _Pair) -> float:
+    """Share of the values within bright regions, their neighbours bright as well, that are dark."""
+    bright = _bright(pair)
+    square = np.ones((3, 3) + (1,) * (bright.ndim - 2), bool)
+    within = ndimage.binary_erosion(bright, square, border_value=1)
+    return _mean(pair.shares[1][within] * 255 <= DARK)
+
+
 def _centre(picture: Array) -> float:
     return float(picture[picture.shape[0] // 2, picture.shape[1] // 2])
 
@@ -119,6 +137,8 @@ SCORES: dict[str, Callable[[_Pair], float]] = {
     "picture_dice": lambda pair: soft_dice(*pair.shares),
     "perfect_dice": lambda pair: soft_dice(pair.shares[0], pair.shares[0]),
     "unit_mse": lambda pair: pair.mse / pair.levels**2,
+    "bright_mse": _bright_mse,
+    "wrapped": _wrapped,
     "actual": lambda pair: _centre(pair.case.truth),
     "predicted": lambda pair: _centre(pair.picture),
 }

@@ -20,14 +20,14 @@ from inpaintbench.datasets.tasks import (
     crop,
     drawing,
     grid,
+    low_light,
     scratches,
     upscale,
 )
 
 FOLDER = Path(__file__).parent / "suites"
-TASKS: dict[str, drawing.Task] = {
-    module.NAME: module for module in (crop, border, grid, scratches, center_pixel, upscale)
-}
+MODULES: tuple[drawing.Task, ...] = (crop, border, grid, scratches, center_pixel, upscale)
+TASKS = {task.NAME: task for task in (*MODULES, *low_light.TASKS)}
 
 
 class Suite(BaseModel):

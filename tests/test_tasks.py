@@ -12,7 +12,7 @@ from test_run import carried_out, small
 from inpaintbench.benchmarks.scoring import score_picture, soft_dice
 from inpaintbench.benchmarks.suite import TASKS, Suite, read_suite
 from inpaintbench.datasets import Case, InputError, Photograph
-from inpaintbench.datasets.cases import HIDING
+from inpaintbench.datasets.cases import HIDING, LOW_LIGHT, UPSCALE
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
 from inpaintbench.datasets.tasks.drawing import draw_case
@@ -113,7 +113,7 @@ def test_a_window_of_8_bits_is_refused_for_counts():
         drawn(center_pixel, data.camera()[:31, :31], 0)
 
 
-@pytest.mark.parametrize("name", [*HIDING, "upscale"])
+@pytest.mark.parametrize("name", [*HIDING, *UPSCALE, *LOW_LIGHT])
 def test_a_photograph_that_is_too_small_is_skipped_with_the_reason(tmp_path, name):
     Image.fromarray(data.camera()[:30, :200]).save(tmp_path / "small.png")
     Image.fromarray(data.astronaut()).save(tmp_path / "good.png")
@@ -127,7 +127,7 @@ def test_a_photograph_that_is_too_small_is_skipped_with_the_reason(tmp_path, nam
         suite.draw(Skipped())
 
 
-@pytest.mark.parametrize("name", [*HIDING, "upscale"])
+@pytest.mark.parametrize("name", [*HIDING, *UPSCALE, *LOW_LIGHT])
 def test_committed_cases_are_those_that_are_drawn(name):
     suite = read_suite(name)
     few = suite.model_copy(update={"cases": 20}).draw(Skipped())
