@@ -1,0 +1,37 @@
+"""The published network for low light."""
+
+from typing import TYPE_CHECKING
+
+from inpaintbench.datasets.cases import LOW_LIGHT
+from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.methods.networks.picture_method import PictureMethod
+
+if TYPE_CHECKING:
+    from inpaintbench.methods.networks.light_net import PublishedLightNet
+
+
+class LightCnn(PictureMethod):
+    """The 16-layer network of a published project on pictures in low light.
+
+    See `inpaintbench.methods.networks.light_net` for its layers and departures. It is trained on
+    all kinds of noise, each as likely, for squared error in 0..255 as published.
+    """
+
+    name = "light-cnn"
+    tasks = LOW_LIGHT
+    limits = "it brightens dark pictures, and fills no holes"
+    corner = 32
+    symmetries: bool = False  # the published network used none
+
+    @property
+    def task(self) -> Task:
+        """Low light with any noise."""
+        from inpaintbench.datasets.tasks.low_light import MIXED
+
+        return MIXED
+
+    def build(self) -> "PublishedLightNet":
+        """Make the untrained network."""
+        from inpaintbench.methods.networks.light_net import PublishedLightNet
+
+        return PublishedLightNet()
