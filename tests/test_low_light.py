@@ -266,7 +266,7 @@ def test_white_stays_white(name):
 
 
 def test_the_published_network_has_the_published_size():
-    network = light_net.PublishedLightNet()
+    network = parse_method("light-cnn").build()
     layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(layers) == 16
     assert sum(p.numel() for p in network.parameters()) == 134_067
