@@ -258,7 +258,7 @@ def test_the_chain_has_the_weights_of_its_inpainting_method_and_refuses_what_fil
 @pytest.mark.parametrize("name", RESTORERS)
 def test_white_stays_white(name):
     """Noise takes white beyond 255: a method that wraps makes it black."""
-    for task in ("low-light-gaussian", "low-light-speckle"):
+    for task in ("low-light-gaussian", "low-light-poisson"):
         _, given = drawn(task, np.full((130, 140, 3), 255, np.uint8))
         observation = observed(given)
         hidden, _ = finish_picture(parse_method(name).restore(observation), observation)
