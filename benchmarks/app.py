@@ -534,6 +534,7 @@ def list_(
     import pandas as pd
 
     from inpaintbench.benchmarks.suite import TASKS, read_suite, suite_names
+    from inpaintbench.datasets import cifar
     from inpaintbench.datasets.errors import InputError
     from inpaintbench.datasets.images import BUNDLED, BUNDLED_NAME
     from inpaintbench.methods import method_classes
@@ -551,6 +552,7 @@ def list_(
     elif what == "datasets":
         headings = ["dataset", "photograph", "terms"]
         rows = [(BUNDLED_NAME, name, terms) for name, terms in BUNDLED.items()]
+        rows.append((cifar.NAME, "10,000 of 32x32 pixels", cifar.TERMS))
     elif what == "suites":
         headings = ["suite", "task", "images", "cases", "methods"]
         suites = [read_suite(name) for name in suite_names()]
