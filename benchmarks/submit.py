@@ -31,10 +31,15 @@ BLOCK = 25  # pictures that a worker gets at a time
 RECOMMENDED = {
     "crop": "cnn",
     "border": "patchmatch",
-    "grid": "least-squares:patch=11",
+    "grid": "grid-cnn",
     "scratches": "fsr:quality=true",
-    "center-pixel": "least-squares:patch=11",
+    "center-pixel": "center-pixel-cnn",
     "upscale": "espcn",
+    "low-light": "detect-and-inpaint",
+    "low-light-published": "light-unet",
+    "low-light-gaussian": "light-unet",
+    "low-light-poisson": "light-unet",
+    "low-light-speckle": "light-unet",
 }
 
 
