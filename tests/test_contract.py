@@ -111,7 +111,9 @@ def test_what_is_no_method_class_is_an_input_error(name):
 def test_a_typo_is_answered_with_the_nearest_name():
     with pytest.raises(InputError, match="did you mean telea"):
         find_method("tela")
-    with pytest.raises(InputError, match="there are amle, batchnorm-cnn, bicubic, biharmonic"):
+    with pytest.raises(
+        InputError, match="there are adaptive-median, affine-upscaler, amle, back-projection"
+    ):
         find_method("zzz")
 
 

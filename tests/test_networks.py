@@ -302,7 +302,7 @@ def test_shipped_weights_keep_to_their_sizes():
     sizes = {path.stem: path.stat().st_size for path in SHIPPED.glob("*.safetensors")}
     assert sizes["cnn"] <= 20_000_000
     assert sizes["cnn-small"] <= 2_000_000
-    assert sum(sizes.values()) <= 60_000_000
+    assert sum(sizes.values()) <= 80_000_000  # 20 of them for the sister tasks
 
 
 @pytest.mark.parametrize("turn", [np.flipud, np.fliplr, np.transpose, np.rot90])

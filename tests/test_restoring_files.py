@@ -194,7 +194,7 @@ def broken_picture(folder):
 
 MISTAKES = {
     "task": (lambda f: with_(f, task="up"), "unknown task 'up'; there are crop"),
-    "method": (lambda f: with_(f, method="telea"), "telea cannot do upscale; these can: back-"),
+    "method": (lambda f: with_(f, method="telea"), "telea cannot do upscale; these can: affine-"),
     "limits": (
         lambda f: with_(f, task="crop", mask="a.png"),
         "resize cannot do crop: it only enlarges pictures; these can",
