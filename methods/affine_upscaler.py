@@ -1,10 +1,11 @@
 """The published network for enlarging pictures, to be trained by whoever wants to see it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from inpaintbench.datasets.cases import UPSCALE
 from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.tasks import upscale
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
@@ -21,6 +22,7 @@ class AffineUpscaler(PictureMethod):
     """
 
     name = "affine-upscaler"
+    task: ClassVar[Task] = upscale
     tasks = UPSCALE
     limits = "it only enlarges pictures, to twice their size"
     needs_file = True
@@ -45,13 +47,6 @@ class AffineUpscaler(PictureMethod):
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:
         """The card of the weights that were named, if any were."""
         return super().cards() if self.weights else []
-
-    @property
-    def task(self) -> Task:
-        """The task of enlarging."""
-        from inpaintbench.datasets.tasks import upscale
-
-        return upscale
 
     def build(self) -> "AffineNet":
         """Make the untrained network."""

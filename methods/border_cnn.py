@@ -1,7 +1,8 @@
 """Our own network for pictures whose border is unknown."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from inpaintbench.datasets.tasks import border
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
@@ -17,16 +18,10 @@ class BorderCnn(PictureMethod):
     """
 
     name = "border-cnn"
+    task: ClassVar[Task] = border
     tasks = ("border",)
     limits = "it was trained on unknown borders"
     corner = 48
-
-    @property
-    def task(self) -> Task:
-        """The border task."""
-        from inpaintbench.datasets.tasks import border
-
-        return border
 
     def build(self) -> "PictureUNet":
         """Make the untrained network."""

@@ -1,8 +1,9 @@
 """Our own network for enlarging pictures."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import UPSCALE
+from inpaintbench.datasets.tasks import upscale
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
@@ -19,17 +20,11 @@ class Espcn(PictureMethod):
     """
 
     name = "espcn"
+    task: ClassVar[Task] = upscale
     tasks = UPSCALE
     limits = "it only enlarges pictures, to twice their size"
     corner = 64
     symmetries: bool = False
-
-    @property
-    def task(self) -> Task:
-        """The task of enlarging."""
-        from inpaintbench.datasets.tasks import upscale
-
-        return upscale
 
     def build(self) -> "EspcnNet":
         """Make the untrained network."""

@@ -1,7 +1,8 @@
 """Our own network for pictures of which a grid is known."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from inpaintbench.datasets.tasks import grid
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
@@ -17,16 +18,10 @@ class GridCnn(PictureMethod):
     """
 
     name = "grid-cnn"
+    task: ClassVar[Task] = grid
     tasks = ("grid",)
     limits = "it was trained on grids of known pixels"
     corner = 48
-
-    @property
-    def task(self) -> Task:
-        """The grid task."""
-        from inpaintbench.datasets.tasks import grid
-
-        return grid
 
     def build(self) -> "PictureUNet":
         """Make the untrained network."""

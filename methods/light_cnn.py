@@ -1,9 +1,10 @@
 """The published network for low light."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import LOW_LIGHT
 from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.datasets.tasks.low_light import MIXED
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
 if TYPE_CHECKING:
@@ -18,17 +19,11 @@ class LightCnn(PictureMethod):
     """
 
     name = "light-cnn"
+    task: ClassVar[Task] = MIXED
     tasks = LOW_LIGHT
     limits = "it brightens dark pictures, and fills no holes"
     corner = 32
     symmetries: bool = False  # the published network used none
-
-    @property
-    def task(self) -> Task:
-        """Low light with any noise."""
-        from inpaintbench.datasets.tasks.low_light import MIXED
-
-        return MIXED
 
     def build(self) -> "PublishedLightNet":
         """Make the untrained network."""

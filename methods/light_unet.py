@@ -1,9 +1,10 @@
 """Our own network for low light: a residual U-Net behind a detector of noise."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import LOW_LIGHT
 from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.datasets.tasks.low_light import MIXED
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
 if TYPE_CHECKING:
@@ -18,16 +19,10 @@ class LightUnet(PictureMethod):
     """
 
     name = "light-unet"
+    task: ClassVar[Task] = MIXED
     tasks = LOW_LIGHT
     limits = "it brightens dark pictures, and fills no holes"
     corner = 48
-
-    @property
-    def task(self) -> Task:
-        """Low light with any noise."""
-        from inpaintbench.datasets.tasks.low_light import MIXED
-
-        return MIXED
 
     def build(self) -> "Network":
         """Make the untrained network: 0.8 million parameters."""

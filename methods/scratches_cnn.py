@@ -1,7 +1,8 @@
 """Our own network for scratched pictures."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from inpaintbench.datasets.tasks import scratches
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
@@ -17,15 +18,9 @@ class ScratchesCnn(PictureMethod):
     """
 
     name = "scratches-cnn"
+    task: ClassVar[Task] = scratches
     tasks = ("scratches",)
     limits = "it was trained on thin lines across 32x32 pixels in colour"
-
-    @property
-    def task(self) -> Task:
-        """The scratches task."""
-        from inpaintbench.datasets.tasks import scratches
-
-        return scratches
 
     def build(self) -> "PictureUNet":
         """Make the untrained network."""

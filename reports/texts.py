@@ -12,12 +12,13 @@ from inpaintbench.reports.tables import Run
 MARK = "*"  # of a method that may have been trained on photographs of the suite
 TEST_SETS = {"crop", "border", "grid"}  # tasks whose challenges have files to submit
 NAMED = 5  # photographs in a note
+NO_NUMBER = ["nan", "nan to nan", "+nan", "+nan to +nan"]  # as they are formatted
 
 
 def leaderboard_text(run: Run) -> pd.DataFrame:
     """Format the leaderboard for reading: every cell a short text, with units in the headings."""
     board = run.leaderboard()
-    return pd.DataFrame(
+    return _readable(
         {
             "#": board["rank"].astype(str),
             "method": board["method"] + np.where(_leaked(run, board["method"]), f" {MARK}", ""),
@@ -32,7 +33,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "in batches": board["ms_batch"].map(ms_text),
             "coverage": board["coverage"].map("{:.0%}".format),
         }
-    ).replace(["nan", "nan to nan"], "-")
+    )
 
 
 def ms_text(milliseconds: float) -> str:
@@ -94,7 +95,7 @@ def cost_text(run: Run) -> pd.DataFrame:
         name: (cost[name] / 2**20).map("{:.0f}".format)
         for name in ("memory", "memory_before", "gpu_memory")
     }
-    table = pd.DataFrame(
+    table = _readable(
         {
             "method": cost["method"],
             "load s": cost["load"].map("{:.2f}".format),
@@ -108,14 +109,14 @@ def cost_text(run: Run) -> pd.DataFrame:
             "GPU MiB": mebibytes["gpu_memory"],
             "fitted in min": (cost["fit"] / 60).map("{:.1f}".format),
         }
-    ).replace(["nan", "nan to nan"], "-")
+    )
     return table[[column for column in table if (table[column] != "-").any()]]
 
 
 def differences_text(run: Run) -> pd.DataFrame:
     """Format the differences against the best for reading."""
     table = run.differences()
-    return pd.DataFrame(
+    return _readable(
         {
             "method": table["method"],
             "MSE above the best": table["difference"].map("{:+.1f}".format),
@@ -124,20 +125,25 @@ def differences_text(run: Run) -> pd.DataFrame:
             "Wilcoxon p": table["p"].map(_p_text),
             "p by Holm": table["p_holm"].map(_p_text),
         }
-    ).replace(["nan", "nan to nan", "+nan", "+nan to +nan"], "-")
+    )
 
 
 def needed_text(run: Run) -> pd.DataFrame:
     """Format what it would take to tell each method from the best, for reading."""
     needed = run.needed()
-    return pd.DataFrame(
+    return _readable(
         {
             "method": needed["method"],
             "photographs needed": needed["photographs"].map("{:.0f}".format),
             "cases on them": needed["cases"].map("{:.0f}".format),
             "or one case each of": needed["cases_apart"].map("{:.0f}".format),
         }
-    ).replace("nan", "-")
+    )
+
+
+def _readable(columns: dict[str, Any]) -> pd.DataFrame:
+    """Make a table of texts, with a dash where there is no number."""
+    return pd.DataFrame(columns).replace(NO_NUMBER, "-")
 
 
 def _p_text(p: float) -> str:
@@ -147,13 +153,13 @@ def _p_text(p: float) -> str:
 def ranks_text(run: Run) -> pd.DataFrame:
     """Format the mean ranks for reading."""
     table = run.ranks()
-    return pd.DataFrame(
+    return _readable(
         {
             "method": table["method"],
             "mean rank": table["mean_rank"].map("{:.2f}".format),
             "95 % interval": _interval_texts(table, ".2f"),
         }
-    ).replace(["nan", "nan to nan"], "-")
+    )
 
 
 def wins_text(run: Run) -> pd.DataFrame:
@@ -264,13 +270,13 @@ def cost_sentence(run: Run) -> str:
 def ceilings_text(run: Run) -> pd.DataFrame:
     """Format the ceilings for reading."""
     table = run.ceilings()
-    return pd.DataFrame(
+    return _readable(
         {
             "ceiling": table["ceiling"],
             run.metric: table["mse"].map("{:.1f}".format),
             "95 % interval": _interval_texts(table, ".1f"),
         }
-    ).replace(["nan", "nan to nan"], "-")
+    )
 
 
 def expectations(calibration: pd.DataFrame) -> list[str]:

@@ -64,14 +64,8 @@ def test_a_picture_of_any_kind_is_enlarged_in_its_own_kind(name, tmp_path):
 def test_beside_stands_the_input_enlarged(tmp_path):
     picture = PICTURES["grey.png"]
     Image.fromarray(picture).save(tmp_path / "a.png")
-    made = restore(
-        "a.png",
-        "--output=b.png",
-        "--task=upscale",
-        "--method=resize:kind=nearest",
-        "--beside",
-        cwd=tmp_path,
-    )
+    how = ["--task=upscale", "--method=resize:kind=nearest", "--beside"]
+    made = restore("a.png", "--output=b.png", *how, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     both = np.asarray(Image.open(tmp_path / "b.png"))
     assert np.array_equal(both[:, :142], expected(picture))
@@ -85,15 +79,8 @@ def test_what_a_mask_hides_is_restored(tmp_path):
     mask[20:23, 10:50] = 255
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(mask).save(tmp_path / "m.png")
-    made = restore(
-        "a.png",
-        "-o",
-        "b.png",
-        "--task=scratches",
-        "--method=telea",
-        "--mask=m.png",
-        cwd=tmp_path,
-    )
+    how = ["--task=scratches", "--method=telea", "--mask=m.png"]
+    made = restore("a.png", "-o", "b.png", *how, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     restored, hidden = np.asarray(Image.open(tmp_path / "b.png")), mask > 0
     assert np.array_equal(restored[~hidden], picture[~hidden])

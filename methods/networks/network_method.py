@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
@@ -33,16 +33,17 @@ class NetworkMethod(WeightedMethod):
         Average over the 8 flips and transposes of what the network sees, at 8 times the cost.
     device : str
         "auto" takes a GPU if there is one; or "cpu", "cuda", "cuda:1".
+
+    Attributes
+    ----------
+    task : Task
+        The one whose cases it is trained on and validated with, and whose colour it has.
     """
 
     family = "network"
+    task: ClassVar[Task]
     symmetries: bool = True
     device: str = "auto"
-
-    @property
-    @abstractmethod
-    def task(self) -> Task:
-        """The task whose cases it is trained on and validated with, and whose colour it has."""
 
     @abstractmethod
     def build(self) -> "Restorer":

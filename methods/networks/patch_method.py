@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -29,6 +29,7 @@ class PatchMethod(NetworkMethod):
     Colour channels are restored by themselves.
     """
 
+    task: ClassVar[Task] = center_pixel
     tasks = ("center-pixel",)
     limits = "it was trained on single hidden pixels"
 
@@ -36,11 +37,6 @@ class PatchMethod(NetworkMethod):
     @abstractmethod
     def side(self) -> int:
         """Pixels a side of the patch that the network sees."""
-
-    @property
-    def task(self) -> Task:
-        """PixelNet's."""
-        return center_pixel
 
     def examples(self, pictures: Sequence[Array], seed: int, one_each: bool) -> "TaskCases":
         """Draw windows as the task does; the network takes the patch from their middle."""

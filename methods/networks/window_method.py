@@ -1,7 +1,7 @@
 """Network methods that see windows: what stands around a hole goes in, the restored hole out."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,9 @@ class WindowMethod(NetworkMethod):
     MSE is the same to within a few tenths of a percent.
     """
 
+    task: ClassVar[Task] = crop
     tasks = ("crop", "scratches")
     limits = "it was trained on small holes in pictures that use all of 0..255"
-
-    @property
-    def task(self) -> Task:
-        """The crop challenge."""
-        return crop
 
     def examples(self, pictures: Sequence[Array], seed: int, one_each: bool) -> "Crops":
         """Draw windows around the challenge's crops."""

@@ -11,11 +11,7 @@ CONTRAST = 4.0  # a quarter of the value range is about one standard deviation o
 
 
 class WindowNetwork(Restorer):
-    """Restores square windows of a greyscale picture.
-
-    A subclass needs `forward`; one that is trained for more than the challenge MSE also has a
-    `loss` of its own.
-    """
+    """A `Restorer` of square windows of a greyscale picture, whose holes are filled already."""
 
     @abstractmethod
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
