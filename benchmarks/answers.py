@@ -4,7 +4,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
-from mmap import ACCESS_COPY, mmap
+from mmap import ACCESS_COPY, PAGESIZE, mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,21 +147,39 @@ def unpack(packed: Packed, memory: mmap | bytearray) -> list[Observation]:
     """Make the observations again, in bytes that were `taken`."""
     return [
         Observation(
-            np.ndarray(form.shape, form.dtype, memory, form.place),
-            np.ndarray(form.mask, np.bool_, memory, form.mask_place),
+            np.ndarray(shape, dtype, memory, place), np.ndarray(mask, bool, memory, mask_place)
         )
-        for form in packed.forms
+        for shape, dtype, mask, _, place, mask_place in packed.forms
     ]
 
 
 def modified(packed: Packed, memory: mmap | bytearray) -> list[int]:
     """Numbers of the observations that are not what was packed any more."""
+    if _is_untouched(memory):
+        return []
     before, now = (np.frombuffer(m, np.uint64) for m in (taken(packed), memory))
     if np.array_equal(before, now):
         return []
     changed = np.flatnonzero(before != now) * before.itemsize
     starts = [form.place for form in packed.forms]
     return sorted(set((np.searchsorted(starts, changed, "right") - 1).tolist()))
+
+
+def _is_untouched(memory: mmap | bytearray) -> bool:
+    """Whether no page of a mapped file was written to; False where the system does not tell.
+
+    Linux keeps 64 bits on every page: the highest three say that it is in memory, that it is
+    swapped out, and that it is a file's. One that was written to is this process's own.
+    """
+    first = np.frombuffer(memory, np.uint8).ctypes.data // PAGESIZE
+    try:
+        with open("/proc/self/pagemap", "rb", buffering=0) as file:
+            file.seek(8 * first)
+            pages = np.frombuffer(file.read(8 * -(-len(memory) // PAGESIZE)), np.uint64)
+    except OSError:
+        return False
+    marks = pages >> np.uint64(61)
+    return bool(marks.any() and not ((marks > 1) & (marks % 2 == 0)).any())
 
 
 def finish_picture(restored: object, observation: Observation) -> tuple[Array, float]:

@@ -16,6 +16,7 @@ from test_run import carried_out, small
 
 from inpaintbench.benchmarks.answers import modified, pack, taken, unpack
 from inpaintbench.benchmarks.isolation import Isolation, MethodFailed
+from inpaintbench.benchmarks.restoring import lend
 from inpaintbench.benchmarks.workers import answer
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import parse_method
@@ -159,7 +160,8 @@ def test_packing_gives_the_same_observations_back(drawn):
         colours = drawn.draw(st.sampled_from([(), (3,)]))
         image = drawn.draw(arrays.arrays(dtype, shape + colours))
         several.append(Observation(image, drawn.draw(arrays.arrays(np.bool_, shape))))
-    packed = pack(several)
+    lent = lend(several)  # in a file, as long as this lives
+    packed = drawn.draw(st.sampled_from([lent.packed, pack(several)]))
     memory = taken(packed)
     found = unpack(packed, memory)
     assert modified(packed, memory) == []
