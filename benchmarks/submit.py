@@ -82,7 +82,7 @@ def expectation(run: Run, label: str) -> str:
         return f"{label} restored only {row['coverage']:.0%} of {run.path}'s cases: expect failures"
     interval = f" (95 % interval {row['low']:.1f} to {row['high']:.1f})"
     return (
-        f"expected challenge MSE {row['mse']:.1f}{'' if np.isnan(row['low']) else interval}, "
+        f"expected {run.metric} {row['mse']:.1f}{'' if np.isnan(row['low']) else interval}, "
         f"as far as the test set is like the photographs of {run.path} "
         f"({run.environment['suite']['images']})"
     )

@@ -99,7 +99,8 @@ def write_report(run: Run, history: Path | None = None) -> Path:
     tables = {table.name: table for table in _tables(run, kept)}
     plain = {"calibration": run.calibration(), "history": past, "leaks": run.leaks()}
     for name, table in ({t.name: t.numbers for t in tables.values()} | plain).items():
-        write_text(table.to_csv(index=False), folder / f"{name}.csv")
+        if table.shape[1]:  # nothing is said by an empty file
+            write_text(table.to_csv(index=False), folder / f"{name}.csv")
     write_text(texts.markdown(run), folder / "leaderboard.md")
     write_contact_sheet(run, folder / "restorations.png")
     write_family_sheet(run, folder / "families.png")

@@ -1,5 +1,6 @@
 """A residual U-Net that corrects a harmonic fill."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -69,6 +70,7 @@ class ResidualUNet(WindowNetwork):
             self.doubt = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
             nn.init.zeros_(self.doubt.weight)
             nn.init.constant_(self.doubt.bias, TYPICAL_ERROR)  # type: ignore[arg-type]
+            self.highest_doubt = nn.Buffer(torch.tensor(math.inf))  # see `calibration.py`
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows, and say how far off each pixel is to be expected.
@@ -91,7 +93,7 @@ class ResidualUNet(WindowNetwork):
         if not self.doubts:
             return restored
         doubt = F.pixel_shuffle(self.doubt(x.detach()), 2).float()
-        return torch.cat([restored, doubt], 1)
+        return torch.cat([restored, doubt.minimum(self.highest_doubt)], 1)
 
     def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Compute the challenge MSE, and a small share for the expected error.

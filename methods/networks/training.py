@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, written_whole
+from inpaintbench.methods.networks.calibration import calibrate
 from inpaintbench.methods.networks.crops import EpochSampler
 from inpaintbench.methods.networks.examples import Example
 from inpaintbench.methods.networks.network_method import (
@@ -41,6 +42,7 @@ from inpaintbench.methods.networks.network_method import (
     fast_bfloat16,
 )
 from inpaintbench.methods.networks.records import Records, is_first_process
+from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
 from inpaintbench.methods.photographs import announced_split
@@ -301,6 +303,8 @@ def train(
     def write_best() -> dict[str, Any]:
         best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         trainee.load_state_dict(best["state_dict"])
+        if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
+            calibrate(trainee.network, trainee.val_dataloader())
         card = _card(method, images, trainee, start)
         if trainer.is_global_zero:
             path = folder / f"{method.weights_name}.safetensors"
