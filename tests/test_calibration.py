@@ -1,0 +1,56 @@
+"""What a network expects of its errors is corrected to what they are."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch.utils.data import DataLoader
+
+from inpaintbench.methods.networks.calibration import Errors, best_correction, calibrate
+from inpaintbench.methods.networks.crops import Crops
+from inpaintbench.methods.networks.residual_unet import ResidualUNet
+
+
+def drawn_errors(shift, stretch, highest, count=4000):
+    """Errors that are exponential around known expectations, of which the doubts show less."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 5, count)
+    doubts = rng.normal(6, 0.5, count).repeat(counts) + rng.normal(0, 0.1, counts.sum())
+    errors = Errors(doubts, counts, np.ones(count))
+    errors.squared = errors.expected(shift, stretch, highest) * rng.exponential(1, count)
+    return errors
+
+
+@pytest.mark.parametrize("truth", [(-6.0, 2.0, 6.5), (-12.0, 3.0, 7.5)])
+def test_the_correction_that_errors_were_drawn_with_is_found_again(truth):
+    errors = drawn_errors(*truth)
+    found = errors.expected(*best_correction(errors))
+    assert found == pytest.approx(errors.expected(*truth), rel=0.15)
+
+
+def test_expected_by_definition():
+    errors = Errors(np.array([1.0, 2.0, 3.0]), np.array([2, 1]), np.zeros(2))
+    expected = [(np.exp(1) + np.exp(3)) / 2, np.exp(4)]
+    assert errors.expected(-1.0, 2.0, 4.0) == pytest.approx(expected)
+
+
+@torch.inference_mode()
+def test_a_calibrated_network_restores_the_same_and_expects_what_comes():
+    torch.manual_seed(0)
+    network = ResidualUNet((8, 16), (1, 1))
+    torch.nn.init.normal_(network.doubt.weight, std=0.05)
+    pictures = [data.camera()[k : k + 90, k : k + 90] for k in range(0, 300, 5)]
+    loader = DataLoader(Crops(pictures, 0, one_each=True), 16)
+    shown, _, mask = next(iter(loader))
+    before = network(shown, mask)
+    calibrate(network, loader)
+    after = network(shown, mask)
+    assert torch.equal(before[:, :1], after[:, :1])
+    squared, expected = [], []
+    for shown, truth, mask in loader:
+        output = network(shown, mask)
+        for e, t, hidden in zip(output, truth, mask > 0, strict=True):
+            squared.append(float(((e[:1] - t) * 255)[hidden].square().mean()))
+            expected.append(float(e[1:][hidden].exp().mean()))
+    # What is likely for exponential errors has a mean ratio of 1.
+    assert np.mean(np.divide(squared, expected)) == pytest.approx(1, abs=0.1)
