@@ -22,6 +22,7 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 
 KILLS = 50
+LONGEST = 6  # seconds that a run is left alone, on however slow a machine
 
 
 def suite_to_kill():
@@ -59,17 +60,18 @@ def tables(folder):
 def kill_again_and_again(folder):
     """Carry a run out again and again, and kill it at random moments; what the test starts.
 
-    By forks of this process, which has imported everything and has no threads yet.
+    By forks of this process, which has imported everything and has no threads yet. The first run
+    says how long one takes.
     """
     rng = random.Random(5)
+    begin = time.monotonic()
+    assert ends_within(forked(folder / "whole"), 300)
+    longest = min(time.monotonic() - begin, LONGEST)
     kills = number = 0
     while kills < KILLS:
         before = finished_parts(folder / str(number))
-        process = os.fork()
-        if not process:
-            carry_out(folder / str(number))
-            os._exit(0)
-        if ends_within(process, rng.uniform(0.5, 6)):
+        process = forked(folder / str(number))
+        if ends_within(process, rng.uniform(0, longest)):
             number += 1
             continue
         os.kill(process, signal.SIGKILL)
@@ -78,6 +80,14 @@ def kill_again_and_again(folder):
         check_what_is_there(folder / str(number))
         assert before <= finished_parts(folder / str(number))
     carry_out(folder / str(number))
+
+
+def forked(folder):
+    process = os.fork()
+    if not process:
+        carry_out(folder)
+        os._exit(0)
+    return process
 
 
 def ends_within(process, seconds):
