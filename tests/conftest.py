@@ -1,5 +1,7 @@
 """What several test files share."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from inpaintbench.benchmarks import app
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.reports import load_run
 
@@ -166,6 +169,24 @@ def inpaintbench(*arguments, cwd, path=None):
         timeout=300,
         env=environment,
     )
+
+
+def inpaintbench_here(*arguments, cwd):
+    """Run the command line in this process, which has imported everything: many times faster."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", ["inpaintbench", *map(str, arguments)])
+        try:
+            app.main()
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

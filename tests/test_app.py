@@ -1,4 +1,4 @@
-"""The command line as a user runs it: in a process of its own, on real files."""
+"""The command line as a user runs it: on real files, mostly in a process of its own."""
 
 import doctest
 import importlib
@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import inpaintbench as run
-from conftest import replace_table
+from conftest import inpaintbench_here, replace_table
 from PIL import Image
 from skimage import data
+from test_run import carried_out, small
 
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.datasets import make_crop
@@ -157,18 +159,13 @@ def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):
 
 
 def test_compare_exits_with_1_where_a_method_got_worse(tmp_path):
-    for name, radius in (("old", 3), ("new", 3)):
-        made = run(
-            "run", "--methods", f"telea:radius={radius}", "--cases", 34, "--out", name, cwd=tmp_path
-        )
-        assert made.returncode == 0, made.stderr
-    import pandas as pd
-
+    for name in ("old", "new"):
+        carried_out(tmp_path / name, [parse_method("telea")], 1, small(34))
     scores = pd.read_parquet(tmp_path / "new" / "scores.parquet")
     scores["mse"] += 1
     replace_table(tmp_path / "new" / "scores.parquet", scores)
-    assert run("compare", "old", "new", cwd=tmp_path).returncode == 1
-    assert run("compare", "new", "old", cwd=tmp_path).returncode == 0
+    assert inpaintbench_here("compare", "old", "new", cwd=tmp_path).returncode == 1
+    assert inpaintbench_here("compare", "new", "old", cwd=tmp_path).returncode == 0
 
 
 def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
@@ -189,7 +186,7 @@ def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
 
 @pytest.mark.parametrize("what", ["methods", "tasks", "datasets", "suites"])
 def test_list_shows_what_there_is(what, tmp_path):
-    shown = run("list", what, cwd=tmp_path)
+    shown = inpaintbench_here("list", what, cwd=tmp_path)
     word = {"methods": "navier-stokes", "tasks": "crop", "datasets": "astronaut", "suites": "crop"}
     assert word[what] in shown.stdout
 
@@ -292,7 +289,7 @@ MISTAKES = {
 def test_a_mistake_is_one_clear_line_and_exit_code_2(prepare, words, tmp_path):
     arguments = prepare(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
-    answer = run(*arguments, cwd=tmp_path)
+    answer = inpaintbench_here(*arguments, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
     assert re.search(words, answer.stderr), answer.stderr
     assert "Traceback" not in answer.stderr

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import inpaintbench, replace_table
+from conftest import inpaintbench_here, replace_table
 from test_reports import NAN, made_up
 
 from inpaintbench.benchmarks.run import run_suite
@@ -119,10 +119,10 @@ def test_what_changed_between_environments_is_told():
 
 def test_compare_is_a_gate_that_says_what_changed(finished, tmp_path):
     changed(finished, tmp_path / "worse", {"python": "3.99"}, worse=1)
-    gate = inpaintbench("compare", "first", "worse", cwd=tmp_path)
+    gate = inpaintbench_here("compare", "first", "worse", cwd=tmp_path)
     assert gate.returncode == 1
     assert "3.99" in gate.stdout
-    same = inpaintbench("compare", "first", "first", cwd=tmp_path)
+    same = inpaintbench_here("compare", "first", "first", cwd=tmp_path)
     assert same.returncode == 0
     assert "Nothing recorded of their environments differs" in same.stdout
 
@@ -131,7 +131,7 @@ def test_a_history_grows_run_by_run_and_the_report_draws_it(finished, tmp_path):
     later = {"finished": "2999-01-02T00:00:00+00:00"}
     changed(finished, tmp_path / "worse", later, worse=1)
     for _ in range(2):  # the second time adds nothing
-        gate = inpaintbench("compare", "first", "worse", "--append", "h.parquet", cwd=tmp_path)
+        gate = inpaintbench_here("compare", "first", "worse", "--append", "h.parquet", cwd=tmp_path)
         assert gate.returncode == 1
         assert "h.parquet: 2 runs" in gate.stdout
     history = read_history(tmp_path / "h.parquet")
@@ -198,7 +198,7 @@ def test_a_zipped_run_is_reported_beside_it_and_compared(prefix, finished, tmp_p
     assert page == tmp_path / "moved" / "run-report" / "index.html"
     pd.testing.assert_frame_equal(run.leaderboard(), load_run(finished).leaderboard())
     assert set(compare(load_run(finished), run)["verdict"]) == {"same"}
-    gate = inpaintbench("compare", finished, archive, "--append", "h.parquet", cwd=tmp_path)
+    gate = inpaintbench_here("compare", finished, archive, "--append", "h.parquet", cwd=tmp_path)
     assert gate.returncode == 0, gate.stderr
     assert "--history h.parquet" in gate.stdout
 
@@ -238,7 +238,7 @@ def test_a_run_of_a_later_format_is_refused_with_both_versions(finished, tmp_pat
     changed(finished, tmp_path / "later", later)
     zipped(tmp_path / "later", tmp_path / "later.zip")
     for name in ("later", "later.zip"):
-        answer = inpaintbench("report", name, cwd=tmp_path)
+        answer = inpaintbench_here("report", name, cwd=tmp_path)
         assert answer.returncode == 2
         assert answer.stderr.startswith(f"inpaintbench: {name} was made by inpaintbench 9.8.7 with")
         assert f"format {FORMAT + 1}; this is inpaintbench " in answer.stderr

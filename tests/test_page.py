@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import inpaintbench, replace_table
+from conftest import inpaintbench, inpaintbench_here, replace_table
 from PIL import Image
 from plugins import Hopeful
 
@@ -599,26 +599,26 @@ def test_a_run_half_done_has_a_page_but_nothing_to_submit(finished, tab, tmp_pat
     shutil.rmtree(folder / "scores.parquet" / "telea")
     with pytest.raises(InputError, match="no finished run"):
         load_run(folder)
-    made = inpaintbench("report", folder, cwd=tmp_path)
+    made = inpaintbench_here("report", folder, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "136 of 170 restorations are done" in made.stderr
     tab.goto((folder / "report" / "index.html").as_uri())
     assert "136 of 170 restorations are done" in tab.inner_text("main")
     shutil.rmtree(folder / "scores.parquet")
-    refused = inpaintbench("report", folder, cwd=tmp_path)
+    refused = inpaintbench_here("report", folder, cwd=tmp_path)
     assert refused.returncode == 2
     assert "has no score yet" in refused.stderr
 
 
 def test_report_prints_json_or_only_the_verdict(finished, tmp_path):
-    made = inpaintbench("report", finished.path, "--json", cwd=tmp_path)
+    made = inpaintbench_here("report", finished.path, "--json", cwd=tmp_path)
     told = json.loads(made.stdout)
     board = finished.leaderboard()
     assert told["verdict"] == finished.verdict()
     assert told["submit"] == board["method"][0]
     assert told["page"] == str(finished.path / "report" / "index.html")
     assert [row["mse"] for row in told["leaderboard"]] == board["mse"].tolist()
-    quiet = inpaintbench("report", finished.path, "--quiet", cwd=tmp_path)
+    quiet = inpaintbench_here("report", finished.path, "--quiet", cwd=tmp_path)
     assert quiet.stdout.splitlines() == [finished.verdict(), f"Report: {told['page']}"]
 
 

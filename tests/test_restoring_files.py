@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import inpaintbench
+from conftest import inpaintbench_here
 from PIL import Image
 from skimage import data
 
@@ -19,7 +19,7 @@ FRAMES = [data.astronaut()[100 + i : 148 + i, 180:252] for i in range(30)]
 
 
 def restore(*arguments, cwd):
-    return inpaintbench("restore", *arguments, cwd=cwd)
+    return inpaintbench_here("restore", *arguments, cwd=cwd)
 
 
 def expected(picture, name="resize"):
