@@ -162,7 +162,7 @@ def compare(
 def main(
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
     methods: Annotated[str, typer.Option(help="Those of pixelnet are trained.")] = METHODS,
-    windows: Annotated[int, typer.Option(min=HELD_OUT, help="To train on.")] = 10_000,
+    windows: Annotated[int, typer.Option(min=2 * HELD_OUT, help="To train on.")] = 10_000,
     epochs: Annotated[int, typer.Option(min=1, help="Over all their patches.")] = 100,
     optimizer: Annotated[Literal["adam", "sgd", "adagrad"], typer.Option()] = "adam",
     learning_rate: Annotated[float, typer.Option(min=1e-7)] = 1e-3,

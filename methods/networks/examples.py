@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -111,7 +110,7 @@ class SlidingPatches(TaskCases):
         super().__init__(task, pictures, seed)
         self.side = side
         self.block = -1
-        self.windows: dict[int, Array] = {}  # of that block
+        self.windows: dict[int, Tensor] = {}  # of that block
 
     def __getitem__(self, index: int) -> Example:
         """Cut one patch: `(1, side, side)`."""
@@ -120,10 +119,11 @@ class SlidingPatches(TaskCases):
         if block != self.block:
             self.block, self.windows = block, {}
         if number not in self.windows:
-            self.windows[number] = self.case(number)[1]
+            self.windows[number] = planes(self.case(number)[1])
+        window, side = self.windows[number], self.side
         rng = np.random.default_rng((self.seed, index, 1))
-        patches = sliding_window_view(self.windows[number], (self.side, self.side))
-        return centre_hidden(planes(patches[*rng.integers(patches.shape[:2])]))
+        top, left = rng.integers(window.shape[1] - side + 1, size=2)  # windows are square
+        return centre_hidden(window[:, top : top + side, left : left + side])
 
 
 def _corner(array: Array, side: int, last: Sequence[bool]) -> Array:
