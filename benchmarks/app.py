@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -443,6 +443,9 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
     start: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    optimizer: Annotated[
+        Literal["adamw", "adam", "sgd", "adagrad"], typer.Option(help="What updates the weights.")
+    ] = "adamw",
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="The highest.")] = 1e-3,
     batch: Annotated[int, typer.Option(min=1, help="Crops an update.")] = 64,
     patience: Annotated[
@@ -490,6 +493,7 @@ def train(
             crops=crops,
             batch=batch,
             epoch_crops=epoch,
+            optimizer=optimizer,
             learning_rate=learning_rate,
             patience=patience,
             seed=seed,

@@ -26,6 +26,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 LONGEST = 28  # characters of a name in a figure
 SHOWN = 8  # methods whose lines are drawn at first; a click on the others' names adds theirs
+POINTS = 1000  # of a method in a figure with a point for every case
 CELLS = 12  # rows or columns of a heat map
 ROW = 22  # pixels for a method in a figure with a row for each
 
@@ -272,6 +273,12 @@ def _line(label: str, number: int) -> dict[str, Any]:
     }
 
 
+def _truth(name: str) -> dict[str, Any]:
+    """How the line looks on which methods would be without error."""
+    line = {"color": "#999999", "dash": "dot", "width": 1}
+    return {"mode": "lines", "line": line, "name": name, "hoverinfo": "skip"}
+
+
 def wins(run: Run) -> "Figure":
     """Draw the win matrix: on which share of the cases the row's method beats the column's."""
     import plotly.graph_objects as go
@@ -414,14 +421,7 @@ def calibration(run: Run) -> "Figure":
         return figure
     least = max(table[["expected", "mse"]].to_numpy().min(), 0.1)
     ends = [least / 1.5, table[["expected", "mse"]].to_numpy().max() * 1.5]
-    figure.add_scatter(
-        x=ends,
-        y=ends,
-        mode="lines",
-        line={"color": "#999999", "dash": "dot", "width": 1},
-        name="as expected",
-        hoverinfo="skip",
-    )
+    figure.add_scatter(x=ends, y=ends, **_truth("as expected"))
     for number, (label, groups) in enumerate(table.groupby("method", sort=False)):
         figure.add_scatter(
             x=groups["expected"],
@@ -435,6 +435,58 @@ def calibration(run: Run) -> "Figure":
     )
     figure.update_yaxes(**_log_axis(table[["mse", "high"]], floor=0.1), title="MSE that it had")
     return _finished(figure, 480)
+
+
+def predicted(run: Run) -> "Figure":
+    """Draw restored against actual values, where one pixel of a case is asked for, with R2."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    table = _few_predictions(run)
+    if table.empty:
+        return figure
+    ends = [table.index.min(), table.index.max()]
+    figure.add_scatter(x=ends, y=ends, **_truth("as it is"))
+    r2 = run.task_scores().set_index("method")["r2"]
+    for number, label in enumerate(table.columns):
+        look = _points(label, number)
+        look["name"] += f", R2 {r2[label]:.4f}"
+        figure.add_scatter(x=table.index, y=table[label], hovertemplate="%{x}: %{y}", **look)
+    figure.update_xaxes(title=f"actual, {run.unit}")
+    figure.update_yaxes(title=f"restored, {run.unit}")
+    return _finished(figure, 480)
+
+
+def lift(run: Run) -> "Figure":
+    """Draw a sorted lift chart: the actual values in ascending order, and the restored ones."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    table = _few_predictions(run)
+    if table.empty:
+        return figure
+    places = np.arange(1, len(table) + 1)
+    for number, label in enumerate(table.columns):
+        look = _points(label, number)
+        figure.add_scatter(x=places, y=table[label], hovertemplate="case %{x}: %{y}", **look)
+    line = {"color": "#777777", "width": 2}
+    figure.add_scatter(x=places, y=table.index, **_truth("actual") | {"line": line})
+    figure.update_xaxes(title="cases by their actual value")
+    figure.update_yaxes(title=run.unit)
+    return _finished(figure, 480)
+
+
+def _few_predictions(run: Run) -> pd.DataFrame:
+    """The best methods' predictions on `POINTS` cases at the most, evenly over actual values."""
+    table = run.predictions().dropna(axis=1, how="all").iloc[:, :SHOWN]
+    chosen = np.linspace(0, len(table) - 1, min(len(table), POINTS)).round().astype(int)
+    return table.iloc[chosen]
+
+
+def _points(label: str, number: int) -> dict[str, Any]:
+    """How a method's points look: those of two methods are drawn until others are clicked."""
+    look = _line(label, number) | {"mode": "markers", "opacity": 0.7}
+    return look if number < 2 else look | {"visible": "legendonly"}
 
 
 def history(table: pd.DataFrame, methods: Sequence[str]) -> "Figure":

@@ -153,6 +153,8 @@ def _figures(
     methods = run.leaderboard()["method"].tolist()
     made = {
         "quality": figures.quality_against_time(run),
+        "predicted": figures.predicted(run),
+        "lift": figures.lift(run),
         "hole": figures.heat_maps(run),
         "content": figures.by_group(content if content.shape[1] > 1 else content[[]]),
         "surroundings": figures.by_group(around),

@@ -117,6 +117,18 @@ class Run:
             table["r2"] = 1 - errors.groupby(done["label"]).mean() / spread
         return table.loc[self.leaderboard()["method"]].rename_axis("method").reset_index()
 
+    def predictions(self) -> pd.DataFrame:
+        """Say what methods restored where one pixel of a case is asked for.
+
+        A row per case, its index the actual value, in ascending order; a column per method, best
+        first. Empty for another task.
+        """
+        if not {"actual", "predicted"} <= set(self.scores):
+            return pd.DataFrame()
+        actual = self._wide("actual").max(axis=1)  # the same of every method that restored it
+        table = self._wide("predicted")[self.leaderboard()["method"]].set_axis(actual, axis=0)
+        return table[table.index.notna()].sort_index(kind="stable").rename_axis("actual")
+
     @cached_property
     def mse(self) -> pd.DataFrame:
         """MSE with a row per case and a column per method; NaN where there is no score."""

@@ -616,6 +616,18 @@ def test_counts_are_scored_and_shown_as_such(browser, tmp_path):
         actual, predicted = part["actual"], part["predicted"]
         r2 = 1 - ((actual - predicted) ** 2).sum() / ((actual - actual.mean()) ** 2).sum()
         assert float(table.loc[label, "R2"]) == pytest.approx(r2, abs=1e-4)
+        order = np.argsort(actual.to_numpy(), kind="stable")
+        scatter, lift = (
+            next(t for t in page["drawn"][name] if t["name"].startswith(label))
+            for name in ("predicted", "lift")
+        )
+        assert scatter["name"] == f"{label}, R2 {r2:.4f}"
+        assert scatter["x"] == actual.iloc[order].tolist()
+        assert sorted(zip(scatter["x"], scatter["y"], strict=True)) == sorted(
+            zip(actual, predicted, strict=True)
+        )
+        assert lift["y"] == scatter["y"]
+        assert page["drawn"]["lift"][-1]["y"] == scatter["x"]
     known = []
     for case_id, stored_ in page["data"]["pictures"].items():
         values = picture(folder, "pictures/truth", case_id).copy()

@@ -149,6 +149,17 @@ def test_the_same_seed_gives_the_same_curve(trained, tmp_path):
     assert history(tmp_path / "other")["train_mse"][0] != history(folder)["train_mse"][0]
 
 
+@pytest.mark.parametrize("name", ["adam", "sgd", "adagrad"])
+def test_another_optimizer_trains_and_is_kept_to(tmp_path, name):
+    tiny(tmp_path, short(320, optimizer=name))
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["optimizer_states"][0]
+    (group,) = state["param_groups"]
+    assert group["weight_decay"] == 0
+    assert {"adam": "betas", "sgd": "momentum", "adagrad": "lr_decay"}[name] in group
+    with pytest.raises(InputError, match=f"made with {name}; add --optimizer {name}"):
+        tiny(tmp_path, short(640), resume=True)
+
+
 def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_path):
     folder, _ = trained
     with pytest.raises(InputError, match="add --resume"):

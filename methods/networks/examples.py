@@ -96,6 +96,36 @@ class TaskCases(Examples):
         return (given[0] if given else hidden(truth, mask)), truth, mask
 
 
+class SlidingPatches(TaskCases):
+    """Patches from anywhere in drawn windows, each with its own centre hidden.
+
+    As PixelNet slides them at stride 1, but for the number: `TIMES` of each window, with `TOGETHER`
+    others between one and the next, so that a batch shows many windows and drawing them costs
+    little.
+    """
+
+    TIMES, TOGETHER = 8, 64
+
+    def __init__(self, task: Task, pictures: Sequence[Array], seed: int, side: int) -> None:
+        super().__init__(task, pictures, seed)
+        self.side = side
+        self.block = -1
+        self.windows: dict[int, Tensor] = {}  # of that block
+
+    def __getitem__(self, index: int) -> Example:
+        """Cut one patch: `(1, side, side)`."""
+        block = index // (self.TIMES * self.TOGETHER)
+        number = block * self.TOGETHER + index % self.TOGETHER
+        if block != self.block:
+            self.block, self.windows = block, {}
+        if number not in self.windows:
+            self.windows[number] = planes(self.case(number)[1])
+        window, side = self.windows[number], self.side
+        rng = np.random.default_rng((self.seed, index, 1))
+        top, left = rng.integers(window.shape[1] - side + 1, size=2)  # windows are square
+        return centre_hidden(window[:, top : top + side, left : left + side])
+
+
 def _corner(array: Array, side: int, last: Sequence[bool]) -> Array:
     """Cut a corner of an array: the last rows or columns where `last` says so, else the first."""
     rows, columns = (slice(-side, None) if end else slice(side) for end in last)
@@ -108,6 +138,13 @@ def hidden(picture: Array, mask: Mask) -> Array:
     shown = picture.copy()
     shown[mask] = 0
     return shown
+
+
+def centre_hidden(truth: Tensor) -> Example:
+    """Hide the centre pixel of patches `(..., side, side)`, of one channel."""
+    mask = torch.zeros_like(truth)
+    mask[..., truth.shape[-2] // 2, truth.shape[-1] // 2] = 1
+    return truth * (1 - mask), truth, mask
 
 
 def planes(pixels: Array) -> Tensor:

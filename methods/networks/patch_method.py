@@ -74,8 +74,7 @@ class PatchMethod(NetworkMethod):
         """Restore the centres of patches `(n, side, side)`."""
         import torch
 
-        middle = self.side // 2
-        mask = torch.zeros(len(patches), 1, self.side, self.side)
-        mask[..., middle, middle] = 1
-        shown = torch.where(mask > 0, 0.0, torch.from_numpy(patches)[:, None])
+        from inpaintbench.methods.networks.examples import centre_hidden
+
+        shown, _, mask = centre_hidden(torch.from_numpy(patches)[:, None])
         return np.asarray(self._output(shown, mask).flatten().numpy(), np.float64)

@@ -1,5 +1,6 @@
 """PixelNet's networks for the centre of a patch, as published."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -13,7 +14,6 @@ from inpaintbench.methods.networks.restorer import Restorer
 LEVELS = 65535  # the counts that 1 stands for in a picture of 16 bits
 CLASSES = 3000  # one for each count from 0 on
 DROPPED = 0.05  # share of the first layer's outputs in training
-UNIT = 0.1  # of the published squared error: about where training starts
 
 
 class Same(nn.Conv2d):
@@ -71,14 +71,16 @@ class PixelNetNet(Restorer):
     """Regression of the centre: "cnn" as published last, or "fc", three layers of 512 kernels.
 
     Counts are scaled so that the smallest and the largest of the published data become 0 and 1, as
-    its min-max scaling does, and the loss is the squared error of that. The hidden centre is 0,
-    which is a legal value, but always at the same place.
+    its min-max scaling does, and the loss is the error of that: "mse", "msle" or "mae". The hidden
+    centre is 0, which is a legal value, but always at the same place.
     """
 
-    def __init__(self, side: int, kind: str) -> None:
+    def __init__(self, side: int, kind: str, loss: str = "mse") -> None:
         super().__init__()
         self.side = side
         self.layers = regression_cnn(side) if kind == "cnn" else fully_connected(side, 3, 1)
+        self.minimised = loss
+        glorot_uniform(self)
 
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore the centre of each picture: `(N, 1, 1, 1)`."""
@@ -86,27 +88,59 @@ class PixelNetNet(Restorer):
         return (value * (COUNTS[1] - COUNTS[0]) + COUNTS[0])[..., None, None] / LEVELS
 
     def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        """Compute the squared error of the scaled centres."""
-        error = (output - centre(truth, 1)) * (LEVELS / (COUNTS[1] - COUNTS[0]))
-        return error.square().mean() / UNIT
+        """Compute the error of the scaled centres."""
+        restored, true = (
+            (centres * LEVELS - COUNTS[0]) / (COUNTS[1] - COUNTS[0])
+            for centres in (output, centre(truth, 1))
+        )
+        return LOSSES[self.minimised](restored, true)
+
+
+def squared_logarithmic_error(restored: Tensor, true: Tensor) -> Tensor:
+    """Mean squared difference of the logarithms of 1 + the values, as Keras has it.
+
+    But for values below 0, where Keras's has no slope, so that a network that starts there would
+    never learn: the logarithm goes on to -0.9.
+    """
+    return F.mse_loss(restored.clamp_min(-0.9).log1p(), true.log1p())
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": F.mse_loss,
+    "msle": squared_logarithmic_error,
+    "mae": F.l1_loss,
+}
+
+
+def glorot_uniform(network: nn.Module) -> None:
+    """Start layers as Keras does (Glorot and Bengio 2010), biases at 0."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class PixelNetClasses(Restorer):
-    """Classification of the centre: a class for every count, and the expected value of them.
+    """Classification of the centre: a class for every count.
 
-    The publication gives no layers for it: here they are two of 512 kernels.
+    The answer is the "expected" value of them, or the likeliest, "argmax". The publication gives no
+    layers for it: here they are two of 512 kernels.
     """
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, answer: str = "expected") -> None:
         super().__init__()
         self.side = side
+        self.likeliest = answer == "argmax"
         self.layers = fully_connected(side, 2, CLASSES)
+        glorot_uniform(self)
 
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore the centres: `(N, 1, 1, 1)`; in training the classes' logits are behind them."""
         logits = self.layers(_scaled(shown, self.side)).float()
         counts = torch.arange(CLASSES, device=logits.device, dtype=torch.float32)
-        value = (logits.softmax(1) @ counts / LEVELS)[:, None]
+        value = logits.argmax(1).float() if self.likeliest else logits.softmax(1) @ counts
+        value = value[:, None] / LEVELS
         output = torch.cat([value, logits], 1) if self.training else value
         return output[..., None, None]
 

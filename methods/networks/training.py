@@ -1,10 +1,10 @@
 """Training of the networks: minimise their task's MSE on cases from photographs, with lightning.
 
-Read `train` first. AdamW (Loshchilov and Hutter 2019), a warm-up and a cosine to 0 over the time
-or the cases given (called crops here, whatever the task), gradient clipping, an exponential average
-of the weights (which is what is validated and kept), bfloat16 where the device is fast at it. The
-loss of a case is its mean squared error over hidden pixels, so the mean loss is the task's MSE
-itself, unless a network has a loss of its own.
+Read `train` first. AdamW (Loshchilov and Hutter 2019) or another optimiser, a warm-up and a cosine
+to 0 over the time or the cases given (called crops here, whatever the task), gradient clipping, an
+exponential average of the weights (which is what is validated and kept), bfloat16 where the device
+is fast at it. The loss of a case is its mean squared error over hidden pixels, so the mean loss is
+the task's MSE itself, unless a network has a loss of its own.
 """
 
 import io
@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ from inpaintbench.methods.photographs import announced_split
 from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import read_card
 
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, betas=(0.9, 0.99)),  # with weight decay, others without
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+}
 KEPT = "a checkpoint before it is kept: go on from it with --resume"
 
 
@@ -60,6 +67,7 @@ class Settings:
     crops: int = 0  # instead of the minutes: the same curve on every machine, and after every kill
     batch: int = 64  # crops an update, on each device
     epoch_crops: int = 12_800  # crops between validations
+    optimizer: str = "adamw"  # a key of `OPTIMIZERS`
     learning_rate: float = 1e-3  # the highest
     warm_up: float = 0.02  # share of the training
     weight_decay: float = 0.01
@@ -121,9 +129,8 @@ class Trainee(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser; its learning rate is set before every update."""
         s = self.settings
-        return torch.optim.AdamW(
-            self.network.parameters(), s.learning_rate, (0.9, 0.99), weight_decay=s.weight_decay
-        )
+        decay = {"weight_decay": s.weight_decay} if s.optimizer == "adamw" else {}
+        return OPTIMIZERS[s.optimizer](self.network.parameters(), lr=s.learning_rate, **decay)
 
     def progress(self) -> float:
         """Share of the training that is over."""
@@ -198,6 +205,7 @@ class Trainee(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what lightning does not know of."""
         checkpoint["method"] = self.method
+        checkpoint["optimizer"] = self.settings.optimizer
         checkpoint["history"] = self.history
         checkpoint["seconds"] = self.seconds
         checkpoint["crops_seen"] = self.crops_seen
@@ -290,7 +298,7 @@ def train(
         hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
         raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
     if resume:
-        _check_checkpoint(last, method.weights_name)
+        _check_checkpoint(last, method.weights_name, settings.optimizer)
     lightning.seed_everything(settings.seed, verbose=False)
     trainee = Trainee(method, settings, *announced_split(images, "train on", method.task))
     if start:
@@ -395,14 +403,17 @@ def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -
     )
 
 
-def _check_checkpoint(path: Path, name: str) -> None:
-    """Raise an `InputError` where a checkpoint is damaged or belongs to another network."""
+def _check_checkpoint(path: Path, name: str, optimizer: str) -> None:
+    """Raise an `InputError` where a checkpoint is damaged or of another network or optimiser."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True).get("method")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        found, used = checkpoint.get("method"), checkpoint.get("optimizer", "adamw")
     except Exception as error:  # a damaged file may fail in any way whatever
         raise InputError(f"{path} is damaged: {error}; train anew in another --out") from error
     if found != name:
         raise InputError(f"{path} is of the network {found}, not {name}; choose another --out")
+    if used != optimizer:
+        raise InputError(f"{path} was made with {used}; add --optimizer {used}")
 
 
 def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
