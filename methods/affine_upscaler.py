@@ -1,7 +1,6 @@
 """The published network for enlarging pictures, to be trained by whoever wants to see it."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import UPSCALE
 from inpaintbench.datasets.tasks import upscale
@@ -26,10 +25,6 @@ class AffineUpscaler(PictureMethod):
     limits = "it only enlarges pictures, to twice their size"
     needs_file = True
     symmetries: bool = False
-
-    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
-        """The card of the weights that were named, if any were."""
-        return super().cards() if self.weights else []
 
     def build(self) -> "AffineNet":
         """Make the untrained network."""
