@@ -8,7 +8,7 @@ from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
 if TYPE_CHECKING:
-    from inpaintbench.methods.networks.scratches_nets import Tiled
+    from inpaintbench.methods.networks.scratches_nets import Padded
 
 KINDS = (
     *("unet-2", "unet-3", "unet-5", "blind-unet-2", "blind-unet-3", "blind-unet-5"),
@@ -25,8 +25,7 @@ class ScratchesPublished(PictureMethod):
 
     The report trained by Adam, 32 pictures an update, for 20 epochs of CIFAR-10; here AdamW with a
     cosine and averaged weights, for as long as the model card says. See the modules of
-    `inpaintbench.methods.networks` for each network's source and further departures. Pictures of
-    another size than 32x32 are restored in squares of it.
+    `inpaintbench.methods.networks` for each network's source and further departures.
 
     Parameters
     ----------
@@ -52,8 +51,8 @@ class ScratchesPublished(PictureMethod):
         """What its weights file is called, such as `scratches-unet-3`."""
         return f"scratches-{self.kind}"
 
-    def build(self) -> "Tiled":
+    def build(self) -> "Padded":
         """Make the untrained network."""
-        from inpaintbench.methods.networks.scratches_nets import NETWORKS, Tiled
+        from inpaintbench.methods.networks.scratches_nets import Padded
 
-        return Tiled(NETWORKS[self.kind]())
+        return Padded(self.kind)

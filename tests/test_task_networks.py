@@ -23,6 +23,7 @@ from inpaintbench.methods.networks.picture_method import PictureMethod
 from inpaintbench.methods.networks.picture_unet import PictureUNet, smooth_fill
 from inpaintbench.methods.networks.pixelnet_net import Same
 from inpaintbench.methods.networks.restorer import Restorer, hidden_mse
+from inpaintbench.methods.networks.scratches_nets import SQUARES
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.networks.weights import load_weights, save_weights
 from inpaintbench.methods.networks.window_method import WindowMethod
@@ -463,16 +464,27 @@ def test_the_blind_unet_is_not_told_what_is_hidden_and_learns_all_of_the_picture
     assert network.loss(output, truth, mask).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_networks_for_small_pictures_restore_larger_ones_square_by_square(name, tmp_path):
-    method, _ = untrained(name, tmp_path)
-    pixels = data.astronaut()[100:164, 200:296]
+@pytest.mark.parametrize("kind", SQUARES)
+def test_networks_for_squares_alone_restore_larger_pictures_square_by_square(kind, tmp_path):
+    method, _ = untrained(f"scratches-published:kind={kind}", tmp_path)
+    pixels = data.astronaut()[100:164, 200:264]
     whole = scratched(pixels)
     restored = method.restore(whole)
-    for top, left in ((0, 0), (0, 64), (32, 32)):
+    for top, left in ((0, 0), (0, 32), (32, 0), (32, 32)):
         square = (slice(top, top + 32), slice(left, left + 32))
         alone = method.restore(Observation(whole.image[square], whole.mask[square]))
         np.testing.assert_allclose(restored[square], alone, atol=0.01)
+
+
+def test_other_networks_of_the_report_see_larger_pictures_as_a_whole(tmp_path):
+    for name in set(KINDS) - {f"scratches-published:kind={kind}" for kind in SQUARES}:
+        _, network = untrained(name, tmp_path)
+        shown, mask = torch.rand(1, 3, 64, 64), (torch.rand(1, 1, 64, 64) < 0.2).float()
+        assert torch.equal(network(shown, mask), network.network(shown, mask))
+        other = shown.clone()
+        other[..., :31] += 0.5  # across the middle, which would be a border of squares
+        change = (network(other, mask) - network(shown, mask))[..., 32:]
+        assert change.abs().max() > 1e-5
 
 
 def test_a_network_without_weights_says_how_to_make_them():

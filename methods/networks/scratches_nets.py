@@ -1,6 +1,6 @@
 """The networks of the U-Net report and its survey, for scratched pictures of 32x32 in colour."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch.nn.functional as F
@@ -31,26 +31,31 @@ NETWORKS: dict[str, Callable[[], Restorer]] = {
 }
 
 
-class Tiled(Restorer):
-    """A network for squares of 32x32, on pictures of any size: these are cut into such squares.
+SQUARES = ("denoising-autoencoder", "context-encoder")  # fully connected, so of one size alone
 
-    What is beyond the picture in the last ones counts as hidden.
+
+class Padded(Restorer):
+    """One of these networks on pictures of any size.
+
+    They are padded to multiples of 32 pixels a side, what is beyond them counting as hidden, and go
+    through as a whole, or are cut into squares of 32x32 where a network is for these alone.
     """
 
-    def __init__(self, network: Restorer) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
-        self.network = network
+        self.network = NETWORKS[kind]()
+        self.in_squares = kind in SQUARES
 
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore pictures."""
         height, width = mask.shape[2:]
         beyond = (0, -width % SIDE, 0, -height % SIDE)
-        padded = F.pad(shown, beyond), F.pad(mask, beyond, value=1.0)
-        squares: Tensor = self.network(*(_cut(t) for t in padded))
-        _, _, rows, columns = padded[1].shape
-        parts = squares.reshape(-1, rows // SIDE, columns // SIDE, *squares.shape[1:])
-        whole = parts.permute(0, 3, 1, 4, 2, 5).reshape(len(mask), -1, rows, columns)
-        return whole[:, :, :height, :width]
+        shown, mask = F.pad(shown, beyond), F.pad(mask, beyond, value=1.0)
+        if self.in_squares:
+            output = _joined(self.network(_cut(shown), _cut(mask)), shown.shape)
+        else:
+            output = self.network(shown, mask)
+        return output[:, :, :height, :width]
 
     def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Compute the network's own loss, for pictures of 32x32."""
@@ -62,3 +67,10 @@ def _cut(x: Tensor) -> Tensor:
     pictures, channels, height, width = x.shape
     parts = x.reshape(pictures, channels, height // SIDE, SIDE, width // SIDE, SIDE)
     return parts.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def _joined(squares: Tensor, shape: Sequence[int]) -> Tensor:
+    """Put squares together again, as `(N, C, H, W)`."""
+    pictures, channels, height, width = shape
+    parts = squares.reshape(pictures, height // SIDE, width // SIDE, channels, SIDE, SIDE)
+    return parts.permute(0, 3, 1, 4, 2, 5).reshape(pictures, channels, height, width)
