@@ -1,10 +1,8 @@
 """The published network for enlarging pictures, to be trained by whoever wants to see it."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.datasets.cases import UPSCALE
-from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.tasks import upscale
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.networks.picture_method import PictureMethod
@@ -27,26 +25,6 @@ class AffineUpscaler(PictureMethod):
     limits = "it only enlarges pictures, to twice their size"
     needs_file = True
     symmetries: bool = False
-
-    @property
-    def weights_path(self) -> Path:
-        """The weights file that was named.
-
-        Raises
-        ------
-        InputError
-            If none was.
-        """
-        if not self.weights:
-            raise InputError(
-                "affine-upscaler has no weights of its own: make them by inpaintbench train "
-                "affine-upscaler --images FOLDER, and name them as affine-upscaler:weights=FILE"
-            )
-        return super().weights_path
-
-    def cards(self) -> list[tuple[Path, dict[str, Any]]]:
-        """The card of the weights that were named, if any were."""
-        return super().cards() if self.weights else []
 
     def build(self) -> "AffineNet":
         """Make the untrained network."""

@@ -38,6 +38,6 @@ class Unet(WindowMethod):
 
     def build(self) -> "PlainUNet":
         """Make the untrained network."""
-        from inpaintbench.methods.networks.plain_unet import PlainUNet
+        from inpaintbench.methods.networks.plain_unet import WIDTHS, PlainUNet
 
-        return PlainUNet(self.depth)
+        return PlainUNet(WIDTHS[self.depth])

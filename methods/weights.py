@@ -42,8 +42,20 @@ class WeightedMethod(Method):
 
     @property
     def weights_path(self) -> Path:
-        """The weights file that is used."""
-        return Path(self.weights or SHIPPED / f"{self.weights_name}.safetensors")
+        """The weights file that is used.
+
+        Raises
+        ------
+        InputError
+            If none was named, and none is shipped.
+        """
+        shipped = SHIPPED / f"{self.weights_name}.safetensors"
+        if not self.weights and not shipped.exists():
+            raise InputError(
+                f"{self.label} has no weights of its own: make them by inpaintbench train "
+                f"{self.label} --images FOLDER, and name them as {self.label}:weights=FILE"
+            )
+        return Path(self.weights or shipped)
 
     @property
     def weights_file(self) -> WeightsFile:

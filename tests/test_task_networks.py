@@ -14,7 +14,7 @@ from inpaintbench.datasets import InputError
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
-from inpaintbench.methods import method_classes, parse_method
+from inpaintbench.methods import method_classes, parse_method, scratches_published
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks.centre_net import CentreNet, centre
 from inpaintbench.methods.networks.examples import TaskCases
@@ -23,6 +23,7 @@ from inpaintbench.methods.networks.picture_method import PictureMethod
 from inpaintbench.methods.networks.picture_unet import PictureUNet, smooth_fill
 from inpaintbench.methods.networks.pixelnet_net import Same
 from inpaintbench.methods.networks.restorer import Restorer, hidden_mse
+from inpaintbench.methods.networks.scratches_nets import SQUARES
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.networks.weights import load_weights, save_weights
 from inpaintbench.methods.networks.window_method import WindowMethod
@@ -34,7 +35,13 @@ NETWORKS = [
     for name, kind in method_classes().items()
     if issubclass(kind, NetworkMethod) and not issubclass(kind, WindowMethod)
 ]
-UNSHIPPED = ["pixelnet:patch=11:kind=fc", "pixelnet:patch=5:kind=classes", "pixelnet:patch=9"]
+KINDS = [f"scratches-published:kind={kind}" for kind in scratches_published.KINDS]
+VARIANTS = [
+    "pixelnet:patch=11:kind=fc",
+    "pixelnet:patch=5:kind=classes",
+    "pixelnet:patch=9",
+    *KINDS,
+]
 PICTURES = [data.astronaut()[:200, 100:300], data.coffee()[50:250, 100:300], data.camera()[:200]]
 
 
@@ -352,7 +359,7 @@ def test_wrong_parameters_of_pixelnet_are_refused():
         parse_method("pixelnet:kind=rnn")
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *UNSHIPPED])
+@pytest.mark.parametrize("name", [*NETWORKS, *VARIANTS])
 def test_every_weight_of_a_network_is_learned(name, tmp_path):
     method, network = untrained(name, tmp_path)
     shown, truth, mask = drawn(method, 16)
@@ -363,7 +370,7 @@ def test_every_weight_of_a_network_is_learned(name, tmp_path):
         assert parameter.grad.any(), label
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *UNSHIPPED])
+@pytest.mark.parametrize("name", [*NETWORKS, *VARIANTS])
 def test_a_case_comes_out_alone_as_in_a_batch(name, tmp_path):
     method, network = untrained(name, tmp_path)
     shown, truth, mask = drawn(method, 3)
@@ -429,6 +436,66 @@ def test_photographs_that_a_task_cannot_use_are_skipped(tmp_path):
     training, validation = read_split([str(tmp_path)], skipped, center_pixel)
     assert len(training) + len(validation) == 2
     assert [name for name, _ in skipped.files] == ["40.png", "61.png"]
+
+
+def convolutions(network):
+    return [tuple(p.shape[:2]) for p in network.parameters() if p.shape[2:] == (3, 3)]
+
+
+def test_the_reports_unet_has_its_published_layers():
+    down = [(32, 3), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128), (256, 256)]
+    up = [(256, 512), (256, 256), (128, 256), (128, 128), (64, 128), (64, 64), (32, 64), (32, 32)]
+    deepest = parse_method("scratches-published:kind=blind-unet-5").build()
+    assert convolutions(deepest) == [*down, (512, 256), (512, 512), *up]
+    for depth in (2, 3):
+        network = parse_method(f"scratches-published:kind=blind-unet-{depth}").build()
+        assert convolutions(network) == [*down[: 2 * depth], *up[-2 * (depth - 1) :]]
+        told = parse_method(f"scratches-published:kind=unet-{depth}").build()
+        assert convolutions(told) == [(32, 4), *convolutions(network)[1:]]
+
+
+def test_the_blind_unet_is_not_told_what_is_hidden_and_learns_all_of_the_picture(tmp_path):
+    method, network = untrained("scratches-published:kind=blind-unet-2", tmp_path)
+    shown, truth, mask = drawn(method, 3)
+    output = network(shown, mask)
+    assert torch.equal(output, network(shown, 1 - mask))
+    assert 0 <= output.min() < output.max() <= 1
+    expected = np.abs((output - truth).detach().numpy()).mean()
+    assert network.loss(output, truth, mask).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", SQUARES)
+def test_networks_for_squares_alone_restore_larger_pictures_square_by_square(kind, tmp_path):
+    method, _ = untrained(f"scratches-published:kind={kind}", tmp_path)
+    pixels = data.astronaut()[100:164, 200:264]
+    whole = scratched(pixels)
+    restored = method.restore(whole)
+    for top, left in ((0, 0), (0, 32), (32, 0), (32, 32)):
+        square = (slice(top, top + 32), slice(left, left + 32))
+        alone = method.restore(Observation(whole.image[square], whole.mask[square]))
+        np.testing.assert_allclose(restored[square], alone, atol=0.01)
+
+
+def test_other_networks_of_the_report_see_larger_pictures_as_a_whole(tmp_path):
+    for name in set(KINDS) - {f"scratches-published:kind={kind}" for kind in SQUARES}:
+        _, network = untrained(name, tmp_path)
+        shown, mask = torch.rand(1, 3, 64, 64), (torch.rand(1, 1, 64, 64) < 0.2).float()
+        assert torch.equal(network(shown, mask), network.network(shown, mask))
+        other = shown.clone()
+        other[..., :31] += 0.5  # across the middle, which would be a border of squares
+        change = (network(other, mask) - network(shown, mask))[..., 32:]
+        assert change.abs().max() > 1e-5
+
+
+def test_a_network_without_weights_says_how_to_make_them():
+    for name in ("affine-upscaler", "pixelnet:patch=9", "scratches-published:kind=unet-5"):
+        with pytest.raises(InputError, match=f"make them by inpaintbench train {name} --images"):
+            parse_method(name).load()
+
+
+def test_unknown_networks_of_the_report_are_refused():
+    with pytest.raises(InputError, match="no kind 'unet-4'; there are unet-2, unet-3, unet-5,"):
+        parse_method("scratches-published:kind=unet-4")
 
 
 def test_a_known_pixel_is_never_changed(tmp_path):

@@ -1,5 +1,6 @@
 """The context encoder, trained against a discriminator."""
 
+import math
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from inpaintbench.methods.networks.restorer import LOSS_UNIT, he_normal, known_m
 from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, blanked
 
 WIDTHS = (32, 64, 128, 256)
-MIDDLE = slice(16, 48)  # of a window: all of any challenge hole that is not near a border
+MIDDLE = 32  # pixels of a window: all of any challenge hole that is not near a border
 RECONSTRUCTION = 0.999  # the published weights of the two losses
 ADVERSARIAL = 0.001
 PUBLISHED_UNIT = 127.5**2  # of their squared error, in grey levels: they had pictures in -1..1
@@ -40,15 +41,15 @@ def reverse_gradient(x: Tensor) -> Tensor:
 
 
 class ChannelWise(nn.Module):
-    """A fully connected layer for each channel by itself, on pictures of 4x4 pixels."""
+    """A fully connected layer for each channel by itself, on a given number of pixels."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, pixels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels, 16, 16) / 4)
-        self.bias = nn.Parameter(torch.zeros(channels, 16))
+        self.weight = nn.Parameter(torch.randn(channels, pixels, pixels) / math.sqrt(pixels))
+        self.bias = nn.Parameter(torch.zeros(channels, pixels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `(N, channels, 4, 4)` to the same shape."""
+        """Map `(N, channels, H, W)` to the same shape."""
         mixed = torch.einsum("ncp,cpq->ncq", x.flatten(2), self.weight) + self.bias
         return mixed.reshape(x.shape)
 
@@ -65,20 +66,30 @@ class ContextEncoderNet(WindowNetwork):
     same pass by a gradient reversal layer (Ganin and Lempitsky 2015) and sees the middle of each
     window, restored or real; its weights (0.2 MB) are kept with the others, though only training
     needs them.
+
+    Parameters
+    ----------
+    channels : of the picture: 1 for grey, 3 for colour
+    side : pixels a side of the windows
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1, side: int = 64) -> None:
         super().__init__()
         down: list[nn.Module] = []
-        for before, width in zip((1, *WIDTHS), WIDTHS, strict=False):
+        for before, width in zip((channels, *WIDTHS), WIDTHS, strict=False):
             down += [nn.Conv2d(before, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        middle = [ChannelWise(WIDTHS[-1]), nn.Conv2d(WIDTHS[-1], WIDTHS[-1], 1), nn.ReLU()]
+        smallest = side >> len(WIDTHS)
+        middle = [
+            ChannelWise(WIDTHS[-1], smallest**2),
+            nn.Conv2d(WIDTHS[-1], WIDTHS[-1], 1),
+            nn.ReLU(),
+        ]
         up: list[nn.Module] = []
         for before, width in zip(WIDTHS[::-1], (*WIDTHS[-2::-1], 32), strict=True):
             up += [nn.ConvTranspose2d(before, width, 4, stride=2, padding=1), nn.ReLU()]
-        self.layers = nn.Sequential(*down, *middle, *up, nn.Conv2d(32, 1, 3, padding=1))
+        self.layers = nn.Sequential(*down, *middle, *up, nn.Conv2d(32, channels, 3, padding=1))
         self.discriminator = nn.Sequential(
-            nn.Conv2d(1, 32, 4, stride=2, padding=1),
+            nn.Conv2d(channels, 32, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(32, 64, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
@@ -102,7 +113,9 @@ class ContextEncoderNet(WindowNetwork):
         """
         mean = known_mean(truth, mask)
         restored = reverse_gradient(torch.where(mask > 0, output, truth))
-        both = torch.cat([truth, restored])[:, :, MIDDLE, MIDDLE]
+        start = (truth.shape[2] - MIDDLE) // 2
+        middle = slice(start, start + MIDDLE)
+        both = torch.cat([truth, restored])[:, :, middle, middle]
         says = self.discriminator((both - torch.cat([mean, mean])) * CONTRAST).float().flatten()
         real = (torch.arange(len(says), device=says.device) < len(truth)).float()
         adversarial = 2 * F.binary_cross_entropy_with_logits(says, real)

@@ -21,41 +21,48 @@ class DenoisingAutoencoderNet(WindowNetwork):
     the original was blind; ReLU for the sigmoid; trained at once, not layer by layer first, and
     without the sparsity and weight penalties, and for the hidden pixels alone. Hidden pixels that
     the patch around the middle of all hidden ones does not reach get the mean of the known ones.
+
+    Parameters
+    ----------
+    channels : of the picture: 1 for grey, 3 for colour
+    patch : pixels a side; not more than the window's
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1, patch: int = PATCH) -> None:
         super().__init__()
-        pixels = PATCH**2
+        self.patch = patch
+        pixels = patch**2
         self.layers = nn.Sequential(
-            nn.Linear(2 * pixels, HIDDEN),
+            nn.Linear((channels + 1) * pixels, HIDDEN),
             nn.ReLU(),
             nn.Linear(HIDDEN, HIDDEN),
             nn.ReLU(),
-            nn.Linear(HIDDEN, pixels),
+            nn.Linear(HIDDEN, channels * pixels),
         )
         he_normal(self)
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows; the fill is not used."""
         x, mean = blanked(filled, mask)
-        place = _patches(mask)
-        x = F.dropout(x[place].flatten(1), DROPPED, self.training)
-        x = self.layers(torch.cat([x, mask[place].flatten(1)], 1)).float()
+        number, rows, columns = self._patches(mask)
+        patches = x[number, :, rows, columns]  # (N, patch, patch, channels)
+        hidden = mask[number, :, rows, columns].flatten(1)
+        corrupted = F.dropout(patches.flatten(1), DROPPED, self.training)
+        x = self.layers(torch.cat([corrupted, hidden], 1)).float()
         output = torch.zeros_like(filled)
-        output[place] = x.unflatten(1, (PATCH, PATCH)).to(output.dtype)
+        output[number, :, rows, columns] = x.unflatten(1, patches.shape[1:]).to(output.dtype)
         return output / CONTRAST + mean
 
+    def _patches(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Index the patch around the middle of each window's hole, inside of the window."""
+        number = torch.arange(len(mask), device=mask.device)[:, None, None]
+        rows, columns = (_middle(mask.amax((1, a)), self.patch) for a in (3, 2))
+        return number, rows[:, :, None], columns[:, None, :]
 
-def _patches(mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Index the patch around the middle of each window's hole, inside of the window."""
-    number = torch.arange(len(mask), device=mask.device)[:, None, None]
-    rows, columns = _middle(mask.amax((1, 3))), _middle(mask.amax((1, 2)))
-    return number, torch.zeros_like(number), rows[:, :, None], columns[:, None, :]
 
-
-def _middle(hidden: Tensor) -> Tensor:
-    """Index the patch's pixels along one axis, `(N, PATCH)`, from which are hidden, `(N, side)`."""
+def _middle(hidden: Tensor, patch: int) -> Tensor:
+    """Index the patch's pixels along one axis, `(N, patch)`, from which are hidden, `(N, side)`."""
     side = hidden.shape[1]
     first, last = hidden.argmax(1), side - 1 - hidden.flip(1).argmax(1)
-    start = ((first + last - PATCH + 1) // 2).clamp(0, side - PATCH)
-    return start[:, None] + torch.arange(PATCH, device=hidden.device)
+    start = ((first + last - patch + 1) // 2).clamp(0, side - patch)
+    return start[:, None] + torch.arange(patch, device=hidden.device)

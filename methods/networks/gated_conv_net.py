@@ -37,10 +37,10 @@ class GatedConvNet(WindowNetwork):
     one; half as wide, fewer layers, and dilations up to 8, since a quarter of a window is 16x16.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__()
         self.down = nn.Sequential(
-            GatedConvolution(2, 24, 5),
+            GatedConvolution(channels + 1, 24, 5),
             GatedConvolution(24, 48, stride=2),
             GatedConvolution(48, 48),
             GatedConvolution(48, 96, stride=2),
@@ -56,7 +56,7 @@ class GatedConvNet(WindowNetwork):
             nn.Upsample(scale_factor=2.0, mode="nearest"),
             GatedConvolution(48, 24),
         )
-        self.head = nn.Conv2d(24, 1, 3, padding=1)
+        self.head = nn.Conv2d(24, channels, 3, padding=1)
         he_normal(self)
         nn.init.zeros_(self.head.weight)  # starts as the mean
 

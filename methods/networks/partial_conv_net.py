@@ -56,9 +56,9 @@ class PartialConvNet(WindowNetwork):
     also weighed known ones, perceptual and style losses and total variation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__()
-        before = (1, *WIDTHS[:-1])
+        before = (channels, *WIDTHS[:-1])
         self.encoder = nn.ModuleList(
             PartialConvolution(b, w, k, stride=2)
             for b, w, k in zip(before, WIDTHS, KERNELS, strict=True)

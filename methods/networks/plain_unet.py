@@ -1,6 +1,9 @@
 """The U-Net of a published report on inpainting."""
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintbench.methods.networks.restorer import he_normal
@@ -17,20 +20,19 @@ class PlainUNet(WindowNetwork):
     As published: two 3x3 convolutions with ReLU a level, max pooling, transposed convolutions, and
     skips that are concatenated. Departures: the published network was blind, this one is given
     the mask as a channel; its output is linear, the difference from the mean of the known pixels,
-    where the report had a sigmoid; one channel for three; the squared error for the absolute one;
-    and depth 5 is narrower (see `WIDTHS`).
+    where the report had a sigmoid; the squared error of hidden pixels for the absolute one of all;
+    and for windows one channel for three, and a narrower depth 5 (see `WIDTHS`).
 
     Parameters
     ----------
-    depth : int
-        How many times the encoder halves the window: 2, 3 or 5.
-    inputs, outputs : int
-        Channels of what goes in, picture and mask, and of what comes out.
+    widths : channels at each level, the bottleneck's last
+    channels : of the picture: 1 for grey, 3 for colour
+    sees_mask : whether the mask is a further channel of what goes in
     """
 
-    def __init__(self, depth: int = 3, inputs: int = 2, outputs: int = 1) -> None:
+    def __init__(self, widths: Sequence[int], channels: int = 1, sees_mask: bool = True) -> None:
         super().__init__()
-        widths = WIDTHS[depth]
+        inputs = channels + sees_mask
         self.encoder = nn.ModuleList(
             _two_convolutions(before, width)
             for before, width in zip((inputs, *widths), widths, strict=False)
@@ -39,7 +41,7 @@ class PlainUNet(WindowNetwork):
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
         self.decoder = nn.ModuleList(_two_convolutions(2 * b, b) for _, b in pairs)
         self.pool = nn.MaxPool2d(2)
-        self.head = nn.Conv2d(widths[0], outputs, 1)
+        self.head = nn.Conv2d(widths[0], channels, 1)
         he_normal(self)
         nn.init.zeros_(self.head.weight)  # starts as the mean
 
@@ -60,6 +62,24 @@ class PlainUNet(WindowNetwork):
             x = decode(torch.cat([up(x), skips.pop()], 1))
         output: Tensor = self.head(x).float()
         return output
+
+
+class BlindUNet(PlainUNet):
+    """The same as published: in colour, blind, a sigmoid behind it, the mean absolute error of all.
+
+    It is not told which pixels are hidden, and so has to restore, or keep, all of a picture.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__(widths, 3, sees_mask=False)
+
+    def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
+        """Restore pictures, whose hidden pixels are as they are shown; the mask is not used."""
+        return torch.sigmoid(self.layers(filled))
+
+    def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+        """Compute the mean absolute error over the whole picture, in 0..1 as published."""
+        return F.l1_loss(output, truth)
 
 
 def _two_convolutions(before: int, width: int) -> nn.Sequential:

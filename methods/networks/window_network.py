@@ -1,4 +1,4 @@
-"""What the networks for windows are: restorers of square windows of a greyscale picture."""
+"""What the networks for windows are: restorers of square windows of a picture."""
 
 from abc import abstractmethod
 
@@ -11,7 +11,10 @@ CONTRAST = 4.0  # a quarter of the value range is about one standard deviation o
 
 
 class WindowNetwork(Restorer):
-    """A `Restorer` of square windows of a greyscale picture, whose holes are filled already."""
+    """A `Restorer` of square windows, whose holes are filled already.
+
+    Of one channel for `WindowMethod`; those that blank the fill out serve pictures in colour too.
+    """
 
     @abstractmethod
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
@@ -19,14 +22,14 @@ class WindowNetwork(Restorer):
 
         Parameters
         ----------
-        filled : (N, 1, H, W) float tensor in 0..1
+        filled : (N, C, H, W) float tensor in 0..1
             The picture, hidden pixels filled harmonically; H and W multiples of 32.
         mask : (N, 1, H, W) float tensor
             1 where a pixel is hidden, 0 where it is known.
 
         Returns
         -------
-        (N, 1, H, W) or (N, 2, H, W) float tensor
+        (N, C, H, W) or (N, 2, H, W) float tensor
             The restored picture and, if the network knows how sure it is, the natural logarithm of
             the expected squared error in grey levels of 0..255. Only hidden pixels mean anything.
         """
@@ -49,10 +52,10 @@ def blanked(filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    x : (N, 1, H, W) tensor
+    x : (N, C, H, W) tensor
         The difference from the mean of the known pixels, in units of about one standard deviation
         of a photograph; 0 where hidden.
-    mean : (N, 1, 1, 1) tensor
+    mean : (N, C, 1, 1) tensor
         That mean.
     """
     mean = known_mean(filled, mask)
