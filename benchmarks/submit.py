@@ -30,9 +30,9 @@ BLOCK = 25  # pictures that a worker gets at a time
 # What to use for a task where no run of one's own says better.
 RECOMMENDED = {
     "crop": "cnn",
-    "border": "patchmatch",
+    "border": "border-cnn",
     "grid": "grid-cnn",
-    "scratches": "fsr:quality=true",
+    "scratches": "scratches-cnn",
     "center-pixel": "center-pixel-cnn",
     "upscale": "espcn",
     "low-light": "detect-and-inpaint",
