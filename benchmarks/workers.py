@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
-from math import prod
 
 import numpy as np
 
@@ -105,7 +104,7 @@ def _restored(
     if len(answers) != len(observations):
         raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
     if predicts and (flat := finish_predictions(answers, forms)) is not None:
-        ends = list(accumulate((prod(form.answer) for form in forms), initial=0))
+        ends = accumulate((answer.size for answer in answers), initial=0)
         return [flat[a:b] for a, b in pairwise(ends)], {}, [0.0] * len(forms)
     hidden: list[Array] = []
     problems: dict[int, str] = {}
