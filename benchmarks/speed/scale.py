@@ -2,8 +2,9 @@
 
 `python benchmarks/speed/scale.py memory 1000 10000 100000` carries out `mean` on so many cases of
 70x93 pixels, each number in a fresh process, and prints the parent's peak of resident memory.
-`python benchmarks/speed/scale.py workers fsr 500` carries out a method on so many crops of the
-bundled photographs by one worker and by two, in turn, and prints the ratio of the times.
+`python benchmarks/speed/scale.py workers exact-nearest-patch 200` carries out a method on so many
+crops of the bundled photographs by one worker and by two, in turn, and prints the ratio of the
+times; starting up, some seconds, does not gain, so let it take a minute or more.
 """
 
 import multiprocessing
@@ -66,7 +67,10 @@ def main(what: str, *words: str) -> None:
     carry_out(suite, 2)  # whatever is compiled once
     for _ in range(ROUNDS):
         one, two = carry_out(suite, 1), carry_out(suite, 2)
-        print(f"{name}, {cases} cases: {one:.1f} s, {two:.1f} s with two, {one / two:.2f} times")
+        print(
+            f"{name}, {cases} cases: {one:.1f} s, {two:.1f} s with two, {one / two:.2f} times",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
