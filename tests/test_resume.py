@@ -33,9 +33,9 @@ def methods_to_kill():
     return [plugins.Slow(), parse_method("telea")]
 
 
-def carry_out(folder):
-    """What the process that is killed runs."""
-    carried_out(Path(folder), methods_to_kill(), 2, suite_to_kill())
+def carry_out(folder, jobs=1):
+    """What the process that is killed runs; with one worker, since each start costs seconds."""
+    carried_out(Path(folder), methods_to_kill(), jobs, suite_to_kill())
 
 
 def finished_parts(folder):
@@ -102,7 +102,7 @@ def ends_within(process, seconds):
 
 
 def test_50_kills_at_random_moments_lose_nothing(tmp_path):
-    carry_out(tmp_path / "undisturbed")
+    carry_out(tmp_path / "undisturbed", jobs=2)
     (tmp_path / "killed").mkdir()
     script = "import sys, test_resume as own; own.kill_again_and_again(own.Path(sys.argv[1]))"
     command = [sys.executable, "-c", script, str(tmp_path / "killed")]

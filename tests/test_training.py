@@ -137,7 +137,9 @@ def test_the_best_checkpoint_is_kept(trained):
     folder, _ = trained
     kept = tensors(folder / "best.ckpt")
     for name, value in tensors(folder / "tiny.safetensors").items():
-        assert torch.equal(value, kept[f"network.{name}"].half())
+        assert torch.isfinite(value).all()
+        if "doubt" not in name:  # which are calibrated after that
+            assert torch.equal(value, kept[f"network.{name}"].half())
 
 
 def test_the_same_seed_gives_the_same_curve(trained, tmp_path):

@@ -11,6 +11,7 @@ from inpaintbench.methods.networks.restorer import known_mean
 from inpaintbench.methods.networks.window_network import CONTRAST, WindowNetwork, doubt_loss
 
 TYPICAL_ERROR = 6.0  # logarithm of about 400, where learning the expected squared error starts
+LARGEST_ERROR = 2 * math.log(255)  # that there can be; finite, since weights are averaged
 
 
 class ResidualBlock(nn.Module):
@@ -70,7 +71,7 @@ class ResidualUNet(WindowNetwork):
             self.doubt = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
             nn.init.zeros_(self.doubt.weight)
             nn.init.constant_(self.doubt.bias, TYPICAL_ERROR)  # type: ignore[arg-type]
-            self.highest_doubt = nn.Buffer(torch.tensor(math.inf))  # see `calibration.py`
+            self.highest_doubt = nn.Buffer(torch.tensor(LARGEST_ERROR))  # see `calibration.py`
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows, and say how far off each pixel is to be expected.
