@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,12 +40,12 @@ Json = Annotated[
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+def main(command: Callable[[], None] = app) -> None:
+    """Run a command line; a user's mistake is one line on stderr and exit code 2."""
     from inpaintbench.datasets.errors import InputError
 
     try:
-        app()
+        command()
     except InputError as error:
         message = _plain(" ".join(str(error).split()))  # one line, whatever a file at fault says
         print(f"inpaintbench: {message}", file=sys.stderr)

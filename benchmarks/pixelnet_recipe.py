@@ -24,6 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import stats
 
+from inpaintbench.benchmarks import app
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.files import written_whole
 from inpaintbench.datasets.tasks import center_pixel
@@ -179,4 +180,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app.main(partial(typer.run, main))

@@ -6,20 +6,24 @@ report did, on all that they give, and again with the known pixels pasted back, 
 run` scores every method. The report's numbers are those of 50 pictures of its own.
 """
 
-import sys
-from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import torch
+import typer
 
+from inpaintbench.benchmarks import app
 from inpaintbench.benchmarks.scoring import soft_dice
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import scratches
 from inpaintbench.methods import parse_method
-from inpaintbench.methods.networks.examples import TaskCases
-from inpaintbench.methods.networks.network_method import NetworkMethod
+from inpaintbench.methods.networks.examples import TaskCases, planes
+from inpaintbench.methods.networks.weights import loaded
 from inpaintbench.methods.photographs import read_split
+from inpaintbench.methods.scratches_published import ScratchesPublished
 from inpaintbench.reports.texts import markdown_table
 
 PICTURES = 250  # of the held-out ones, at the most
@@ -28,9 +32,12 @@ PUBLISHED = {2: (0.02766, 0.5348), 3: (0.02026, 0.5547), 5: (0.01439, 0.6045)}  
 HEADER = ("", "picture MAE", "known MAE", "hidden MAE", "picture Dice", "hidden MSE")
 
 
-def main(where: str, names: Sequence[str]) -> None:
-    """Print the table."""
-    pictures = read_split([where], Skipped(), scratches)[1][:PICTURES]
+def main(
+    photographs: Annotated[str, typer.Argument(help="Folder, zip or skimage.")],
+    methods: Annotated[list[str], typer.Argument(help="Names.")],
+) -> None:
+    """Print the U-Net report's scores of methods on the held-out ones of some photographs."""
+    pictures = read_split([photographs], Skipped(), scratches)[1][:PICTURES]
     cases = TaskCases(scratches, pictures, SEED, one_each=True)
     drawn = [cases.case(number) for number in range(len(cases))]
     shown, truth, mask = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
@@ -40,9 +47,9 @@ def main(where: str, names: Sequence[str]) -> None:
     ]
     rows.append(scores("the true picture", truth, truth, mask))
     rows.append(scores("the scratched picture", shown, truth, mask))
-    for name in names:
+    for name in methods:
         method = parse_method(name)
-        if isinstance(method, NetworkMethod) and "blind" in method.weights_name:
+        if isinstance(method, ScratchesPublished) and method.kind.startswith("blind"):
             rows.append(scores(f"{name}, as it is", whole_output(method, shown, mask), truth, mask))
         seen = [Observation(*case) for case in zip(shown, mask, strict=True)]
         rows.append(scores(name, np.stack(method.restore_batch(seen)), truth, mask))
@@ -50,15 +57,12 @@ def main(where: str, names: Sequence[str]) -> None:
     print(markdown_table(pd.DataFrame(rows, columns=HEADER)))
 
 
-def whole_output(method: NetworkMethod, shown: Array, mask: Mask) -> Array:
+def whole_output(method: ScratchesPublished, shown: Array, mask: Mask) -> Array:
     """What a network gives for whole pictures `(N, H, W, 3)`, known pixels included."""
-    import torch
-
-    from inpaintbench.methods.networks.weights import loaded
-
-    pictures, masks = (torch.from_numpy(a.astype(np.float32)) for a in (shown / 255, mask))
+    pictures = torch.stack([planes(picture) for picture in shown])
+    masks = torch.from_numpy(mask.astype(np.float32))[:, None]
     with torch.inference_mode():
-        output = loaded(method, "cpu")(pictures.permute(0, 3, 1, 2), masks[:, None])
+        output = loaded(method, "cpu")(pictures, masks)
     return np.asarray(output.permute(0, 2, 3, 1).numpy() * 255)
 
 
@@ -80,4 +84,4 @@ def scores(label: str, pictures: Array, truth: Array, mask: Mask) -> tuple[str, 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    app.main(partial(typer.run, main))

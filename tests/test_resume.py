@@ -34,7 +34,7 @@ def methods_to_kill():
 
 
 def carry_out(folder, jobs=1):
-    """What the process that is killed runs; with one worker, since each start costs seconds."""
+    """What the process that is killed runs; mostly with one worker: each start costs seconds."""
     carried_out(Path(folder), methods_to_kill(), jobs, suite_to_kill())
 
 
@@ -70,7 +70,7 @@ def kill_again_and_again(folder):
     kills = number = 0
     while kills < KILLS:
         before = finished_parts(folder / str(number))
-        process = forked(folder / str(number))
+        process = forked(folder / str(number), jobs=2 if kills % 5 == 0 else 1)
         if ends_within(process, rng.uniform(0, longest)):
             number += 1
             continue
@@ -82,10 +82,10 @@ def kill_again_and_again(folder):
     carry_out(folder / str(number))
 
 
-def forked(folder):
+def forked(folder, jobs=1):
     process = os.fork()
     if not process:
-        carry_out(folder)
+        carry_out(folder, jobs)
         os._exit(0)
     return process
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from inpaintbench.methods.networks.examples import Example
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
+from inpaintbench.methods.networks.restorer import hidden_mse
 
 START = (-4.0, 1.7, 7.5)  # of the search: shift, stretch, highest
 
@@ -72,9 +73,8 @@ def _errors(network: ResidualUNet, held_out: DataLoader[Example]) -> Errors:
     with torch.inference_mode():
         for shown, truth, mask in held_out:
             output = network(shown.to(device), mask.to(device)).cpu()
-            error = ((output[:, :1] - truth) * 255).square()
-            for doubt, e, hidden in zip(output[:, 1:], error, mask > 0, strict=True):
-                doubts.append(doubt[hidden].double().numpy())
-                counts.append(int(hidden.sum()))
-                squared.append(float(e[hidden].mean()))
-    return Errors(np.concatenate(doubts), np.array(counts), np.array(squared))
+            hidden = mask > 0
+            doubts.append(output[:, 1:][hidden].double().numpy())
+            counts.append(hidden.sum((1, 2, 3)).numpy())
+            squared.append(hidden_mse(output, truth, mask).double().numpy())
+    return Errors(*map(np.concatenate, (doubts, counts, squared)))

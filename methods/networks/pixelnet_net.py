@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inpaintbench.datasets.tasks.center_pixel import COUNTS
 from inpaintbench.methods.networks.centre_net import centre
-from inpaintbench.methods.networks.restorer import Restorer
+from inpaintbench.methods.networks.restorer import Restorer, glorot_uniform
 
 LEVELS = 65535  # the counts that 1 stands for in a picture of 16 bits
 CLASSES = 3000  # one for each count from 0 on
@@ -84,16 +84,12 @@ class PixelNetNet(Restorer):
 
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore the centre of each picture: `(N, 1, 1, 1)`."""
-        value: Tensor = self.layers(_scaled(shown, self.side)).float()
+        value: Tensor = self.layers(_seen(shown, self.side)).float()
         return (value * (COUNTS[1] - COUNTS[0]) + COUNTS[0])[..., None, None] / LEVELS
 
     def loss(self, output: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Compute the error of the scaled centres."""
-        restored, true = (
-            (centres * LEVELS - COUNTS[0]) / (COUNTS[1] - COUNTS[0])
-            for centres in (output, centre(truth, 1))
-        )
-        return LOSSES[self.minimised](restored, true)
+        return LOSSES[self.minimised](_scaled(output), _scaled(centre(truth, 1)))
 
 
 def squared_logarithmic_error(restored: Tensor, true: Tensor) -> Tensor:
@@ -112,15 +108,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def glorot_uniform(network: nn.Module) -> None:
-    """Start layers as Keras does (Glorot and Bengio 2010), biases at 0."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-
-
 class PixelNetClasses(Restorer):
     """Classification of the centre: a class for every count.
 
@@ -137,7 +124,7 @@ class PixelNetClasses(Restorer):
 
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore the centres: `(N, 1, 1, 1)`; in training the classes' logits are behind them."""
-        logits = self.layers(_scaled(shown, self.side)).float()
+        logits = self.layers(_seen(shown, self.side)).float()
         counts = torch.arange(CLASSES, device=logits.device, dtype=torch.float32)
         value = logits.argmax(1).float() if self.likeliest else logits.softmax(1) @ counts
         value = value[:, None] / LEVELS
@@ -150,7 +137,13 @@ class PixelNetClasses(Restorer):
         return F.cross_entropy(output[:, 1:, 0, 0], counts.clamp(0, CLASSES - 1))
 
 
-def _scaled(shown: Tensor, side: int) -> Tensor:
-    patch = (centre(shown, side) * LEVELS - COUNTS[0]) / (COUNTS[1] - COUNTS[0])
+def _seen(shown: Tensor, side: int) -> Tensor:
+    """Cut the patch around the centre, scaled, with 0 at the centre."""
+    patch = _scaled(centre(shown, side))
     around = F.pad(patch.new_zeros(1, 1, 1, 1), (side // 2,) * 4, value=1.0)
     return patch * around
+
+
+def _scaled(x: Tensor) -> Tensor:
+    """Scale 0..1 so that the smallest and the largest published count become 0 and 1."""
+    return (x * LEVELS - COUNTS[0]) / (COUNTS[1] - COUNTS[0])

@@ -1,6 +1,8 @@
 """What every network here is: it restores what is hidden, and knows what it is trained for."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -57,9 +59,18 @@ def he_normal(network: nn.Module) -> None:
     PyTorch's own start shrinks a signal with every layer; without normalisation layers a deep
     network then has nothing to learn from for thousands of updates.
     """
+    _start(network, partial(nn.init.kaiming_normal_, nonlinearity="relu"))
+
+
+def glorot_uniform(network: nn.Module) -> None:
+    """Start layers as Keras does (Glorot and Bengio 2010), biases at 0."""
+    _start(network, nn.init.xavier_uniform_)
+
+
+def _start(network: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            draw(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 

@@ -29,8 +29,6 @@ NETWORKS: dict[str, Callable[[], Restorer]] = {
     "gated-conv": partial(GatedConvNet, 3),
     "context-encoder": partial(ContextEncoderNet, 3, SIDE),
 }
-
-
 SQUARES = ("denoising-autoencoder", "context-encoder")  # fully connected, so of one size alone
 
 

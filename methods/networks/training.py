@@ -311,10 +311,10 @@ def train(
     def write_best() -> dict[str, Any]:
         best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         trainee.load_state_dict(best["state_dict"])
-        if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
-            calibrate(trainee.network, trainee.val_dataloader())
         card = _card(method, images, trainee, start)
         if trainer.is_global_zero:
+            if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
+                calibrate(trainee.network, trainee.val_dataloader())
             path = folder / f"{method.weights_name}.safetensors"
             card |= write_training_pictures(trainee.shown.pictures, path, start)
             save_weights(trainee.network, path, card)
