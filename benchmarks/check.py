@@ -14,9 +14,7 @@ import numpy as np
 from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.datasets.cases import UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.method import Method, highest_value
-
-CLOSE = 1e-4  # of the value range: what float32 and another order of sums may change
+from inpaintbench.methods.method import CLOSE, Method, highest_value
 
 
 class ContractBroken(AssertionError):

@@ -1,6 +1,5 @@
 """Workers that carry out blocks: processes of this machine, or a dask.distributed cluster."""
 
-import multiprocessing
 import multiprocessing.util
 import os
 import signal
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from inpaintbench.benchmarks.isolation import end_isolated, end_with_parent
+from inpaintbench.benchmarks.isolation import end_isolated, end_with_parent, forking_context
 from inpaintbench.datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
         return
     # What a killed worker leaves behind, Python cleans up by itself; no user need hear of it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    context = forking_context(["inpaintbench.benchmarks.blocks", "skimage.io"])
     pool = ProcessPool(jobs, initializer=_begin, context=context)
 
     def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":

@@ -109,7 +109,10 @@ class Isolation:
         self.folder = Path(tempfile.mkdtemp(dir=memory_folder()))
         arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(
-            1, initializer=confine, initargs=arguments, context=_context(libraries)
+            1,
+            initializer=confine,
+            initargs=arguments,
+            context=forking_context(["inpaintbench.benchmarks.workers", *libraries]),
         )
 
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
@@ -184,16 +187,16 @@ def end_isolated() -> None:
         _own.key = None
 
 
-def _context(libraries: Sequence[str]) -> Any:
-    """Choose how processes start: forked from one that has the libraries and no threads.
+def forking_context(modules: Sequence[str]) -> Any:
+    """Choose how processes start: forked from one that has imported modules and has no threads.
 
-    Never forked from a process with threads or a GPU, which may hang.
+    Never forked from a process with threads or a GPU, which may hang. The modules of the first call
+    in a process count.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    modules = ["inpaintbench.benchmarks.workers", *libraries]
-    context.set_forkserver_preload(modules)  # heeded once in a process
+    context.set_forkserver_preload(list(modules))
     return context
 
 

@@ -53,9 +53,10 @@ def find_leaks(methods: Sequence[Method], photographs: Iterable[Photograph]) -> 
     for method in methods:
         known, _ = training_pictures(method)
         sharing.setdefault(known.tobytes(), (known, []))[1].append(method.label)
+    sharing.pop(b"", None)  # nothing to compare with
     found = [
         Leak(label, photograph.source, photograph.image_id, bits)
-        for photograph in photographs
+        for photograph in (photographs if sharing else ())
         for known, labels in sharing.values()
         if (bits := distance(photograph.pixels, known)) <= THRESHOLD
         for label in labels

@@ -21,10 +21,9 @@ from inpaintbench.benchmarks.answers import (
     taken,
     unpack,
 )
-from inpaintbench.benchmarks.check import CLOSE
 from inpaintbench.benchmarks.isolation import MethodFailed
 from inpaintbench.datasets.cases import Array, Observation
-from inpaintbench.methods.method import Method
+from inpaintbench.methods.method import CLOSE, Method
 
 LONGEST_TRACEBACK = 20_000  # characters
 NOTHING: Array = np.empty(0)

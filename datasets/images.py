@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -360,9 +360,12 @@ def _decode_member(archive: zipfile.ZipFile, name: str, colour: bool) -> Array:
     return decode_in_colour(archive.read(name)) if colour else decode(archive.read(name))
 
 
+@cache
 def _bundled(name: str, colour: bool) -> Array:
-    """Load one photograph of scikit-image's wheel; these need no network."""
+    """Load one photograph of scikit-image's wheel; these need no network, and fit into memory."""
     from skimage import data
 
     pixels = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()
-    return pixels[..., :3] if colour and pixels.ndim == 3 else grey(pixels)
+    pixels = pixels[..., :3] if colour and pixels.ndim == 3 else grey(pixels)
+    pixels.flags.writeable = False  # every reader gets this one
+    return pixels

@@ -11,6 +11,8 @@ import numpy as np
 
 from inpaintbench.datasets.cases import HIDING, Array, Mask, Observation
 
+CLOSE = 1e-4  # of the value range: what float32 and another order of sums may change
+
 
 @dataclass_transform(kw_only_default=True)
 class Method(ABC):

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from inpaintbench.benchmarks.check import CLOSE, symmetry_error
+from inpaintbench.benchmarks.check import symmetry_error
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import method_classes
+from inpaintbench.methods.method import CLOSE
 
 FILLING = [name for name, method in method_classes().items() if method.fills_holes()]
 PROMISES = [(name, p) for name in FILLING for p in method_classes()[name].promises]
