@@ -145,7 +145,8 @@ def _check_folder(plan: Plan) -> None:
     """Raise an `InputError` where the folder holds anything but this run, or a part of it."""
     folder, there = plan.folder, read_start(plan.folder)
     if there is None:
-        if any(path.name != ".lock" for path in folder.iterdir()):
+        # A run that was killed before all others left these.
+        if {*folder.iterdir()} - {folder / ".lock", *folder.glob(".run-*.json")}:
             raise InputError(f"{folder} is not empty and no run; choose another --out")
         return
     if drawn_from(there["suite"]) != drawn_from(plan.suite.model_dump()):

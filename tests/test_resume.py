@@ -25,17 +25,13 @@ KILLS = 50
 LONGEST = 6  # seconds that a run is left alone, on however slow a machine
 
 
-def suite_to_kill():
-    return small(96)
-
-
 def methods_to_kill():
-    return [plugins.Slow(), parse_method("telea")]
+    return [plugins.Slow(seconds=0.005), parse_method("telea")]
 
 
-def carry_out(folder, jobs=1):
+def carry_out(folder, suite, jobs=1):
     """What the process that is killed runs; mostly with one worker: each start costs seconds."""
-    carried_out(Path(folder), methods_to_kill(), jobs, suite_to_kill())
+    carried_out(folder, methods_to_kill(), jobs, suite)
 
 
 def finished_parts(folder):
@@ -57,20 +53,22 @@ def tables(folder):
     return cases, scores.drop(columns="seconds")
 
 
-def kill_again_and_again(folder):
+def kill_again_and_again(folder, photographs):
     """Carry a run out again and again, and kill it at random moments; what the test starts.
 
-    By forks of this process, which has imported everything and has no threads yet. The first run
-    says how long one takes.
+    By forks of this process, which has read and imported everything and has no threads yet. The
+    first run says how long one takes.
     """
     rng = random.Random(5)
+    folder, suite = Path(folder), small(48, images=photographs)
+    explain(suite, methods_to_kill(), folder / "none")
     begin = time.monotonic()
-    assert ends_within(forked(folder / "whole"), 300)
+    assert ends_within(forked(folder / "whole", suite), 300)
     longest = min(time.monotonic() - begin, LONGEST)
     kills = number = 0
     while kills < KILLS:
         before = finished_parts(folder / str(number))
-        process = forked(folder / str(number), jobs=2 if kills % 5 == 0 else 1)
+        process = forked(folder / str(number), suite, jobs=2 if kills % 5 == 0 else 1)
         if ends_within(process, rng.uniform(0, longest)):
             number += 1
             continue
@@ -79,13 +77,13 @@ def kill_again_and_again(folder):
         kills += 1
         check_what_is_there(folder / str(number))
         assert before <= finished_parts(folder / str(number))
-    carry_out(folder / str(number))
+    carry_out(folder / str(number), suite)
 
 
-def forked(folder, jobs=1):
+def forked(folder, *more, **options):
     process = os.fork()
     if not process:
-        carry_out(folder, jobs)
+        carry_out(folder, *more, **options)
         os._exit(0)
     return process
 
@@ -102,12 +100,16 @@ def ends_within(process, seconds):
 
 
 def test_50_kills_at_random_moments_lose_nothing(tmp_path):
-    carry_out(tmp_path / "undisturbed", jobs=2)
-    (tmp_path / "killed").mkdir()
-    script = "import sys, test_resume as own; own.kill_again_and_again(own.Path(sys.argv[1]))"
-    command = [sys.executable, "-c", script, str(tmp_path / "killed")]
+    photographs, killed = tmp_path / "photographs", tmp_path / "killed"
+    photographs.mkdir()
+    killed.mkdir()
+    for name in ("camera", "moon"):  # small ones: little time goes into reading
+        Image.fromarray(getattr(data, name)()[:200, :200]).save(photographs / f"{name}.png")
+    carry_out(tmp_path / "undisturbed", small(48, images=str(photographs)), jobs=2)
+    script = "import sys, test_resume; test_resume.kill_again_and_again(*sys.argv[1:])"
+    command = [sys.executable, "-c", script, str(killed), str(photographs)]
     subprocess.run(command, cwd=Path(__file__).parent, check=True)
-    for folder in (tmp_path / "killed").iterdir():
+    for folder in killed.iterdir():
         for found, expected in zip(tables(folder), tables(tmp_path / "undisturbed"), strict=True):
             pd.testing.assert_frame_equal(found, expected)
 
@@ -203,6 +205,17 @@ def test_a_damaged_block_is_named_and_done_again(tmp_path, damage):
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), whole.drop(columns="seconds"))
 
 
+def test_a_kill_at_the_first_write_of_all_is_no_obstacle(tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in (".lock", ".run-a1b2.json"):
+        (tmp_path / "run" / name).write_text("")
+    carried_out(tmp_path / "run", [parse_method("mean")], suite=small(8))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("")
+    with pytest.raises(InputError, match="is not empty and no run"):
+        carried_out(tmp_path / "other", [parse_method("mean")], suite=small(8))
+
+
 def test_what_changes_the_cases_is_refused(tmp_path):
     carried_out(tmp_path / "run", [parse_method("mean")], suite=small(8))
     with pytest.raises(InputError, match="other cases"):
@@ -221,14 +234,14 @@ def test_a_photograph_that_was_replaced_is_drawn_anew(tmp_path, photographs):
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):
     folder = tmp_path / "run"
-    script = "import sys, test_resume; test_resume.carry_out(sys.argv[1])"
+    script = "import sys, test_resume as own; own.carry_out(own.Path(sys.argv[1]), own.small(48))"
     first = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=Path(__file__).parent)
     try:
         while read_start(folder) is None:
             assert first.poll() is None
             time.sleep(0.05)
         with pytest.raises(InputError, match="another run is writing"):
-            carry_out(folder)
+            carry_out(folder, small(48))
     finally:
         first.kill()
         first.wait()
