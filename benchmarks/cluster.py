@@ -1,6 +1,5 @@
 """Workers that carry out blocks: processes of this machine, or a dask.distributed cluster."""
 
-import multiprocessing.util
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from inpaintbench.benchmarks.isolation import end_isolated, end_with_parent, forking_context
+from inpaintbench.benchmarks.isolation import end_with_parent, forking_context
 from inpaintbench.datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,7 +137,6 @@ def _lost(name: Any, reason: str) -> InputError:
 def _begin() -> None:
     """Set a worker up: it leaves Ctrl-C to its parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    multiprocessing.util.Finalize(None, end_isolated, exitpriority=1)
     end_with_parent()
 
 

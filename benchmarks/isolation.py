@@ -158,16 +158,19 @@ class Isolation:
 
 
 _own = threading.local()  # a worker of a cluster may have several threads, each with its process
+_open: list[Isolation] = []  # of all threads
 
 
 def isolated(label: str, gibibytes: float, libraries: Sequence[str] = ()) -> Isolation:
     """Give this thread's process for a method: another method gets a fresh one."""
     key = (label, gibibytes)
-    if getattr(_own, "key", None) != key:
+    if getattr(_own, "key", None) != key or _own.isolation not in _open:
+        _end_with_this_process(os.getpid())
         end_isolated()
         os.environ.update(ONE_THREAD)  # for the processes to come
         _may_have_children()
         _own.isolation, _own.key = Isolation(gibibytes, libraries), key
+        _open.append(_own.isolation)
     isolation: Isolation = _own.isolation
     return isolation
 
@@ -182,9 +185,20 @@ def _may_have_children() -> None:
 
 def end_isolated() -> None:
     """End this thread's process, if it has one."""
-    if getattr(_own, "key", None):
+    if getattr(_own, "isolation", None) in _open:
+        _open.remove(_own.isolation)
         _own.isolation.close()
-        _own.key = None
+
+
+@cache
+def _end_with_this_process(_process: int) -> None:
+    """See to it that the processes of all threads end with this one, which waits for them."""
+
+    def end_all() -> None:
+        while _open:
+            _open.pop().close()
+
+    Finalize(None, end_all, exitpriority=1)  # also in a child process
 
 
 def forking_context(modules: Sequence[str]) -> Any:

@@ -54,7 +54,7 @@ def all_together(tmp_path_factory):
     good = [parse_method(name) for name in GOOD]
     bad = [plugins.Misbehaves(way=way) for way in WAYS]
     mixed = [*bad[:6], good[0], *bad[6:12], good[1], *bad[12:], good[2]]
-    suite = small(8)
+    suite = small(4)
     together, _ = carried_out(folder / "together", mixed, 2, suite, 1.5, gibibytes=1.0)
     alone, _ = carried_out(folder / "alone", good, 1, suite)
     return folder / "together", together, alone

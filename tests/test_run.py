@@ -36,7 +36,7 @@ def small(cases=20, **changes):
     return Suite(**settings | changes)
 
 
-def carried_out(folder, methods, jobs=2, suite=None, timeout=60.0, **more):
+def carried_out(folder, methods, jobs=1, suite=None, timeout=60.0, **more):
     warnings = []
     words = (lambda *_: None, warnings.append)
     more = {"timed": False} | more
@@ -49,7 +49,7 @@ def ids_and_hashes(cases):
 
 
 def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
-    names = ("mean", "telea", "biharmonic", "patchmatch", "course-cnn")
+    names = ("telea", "harmonic", "course-cnn")
     suite, methods = small(30), [parse_method(name) for name in names]
     one, _ = carried_out(tmp_path / "1", methods, 1, suite)
     two, _ = carried_out(tmp_path / "2", methods, 2, suite)
@@ -75,7 +75,7 @@ def test_one_and_two_jobs_give_identical_cases_and_scores(tmp_path):
 )
 def test_a_failure_costs_the_guilty_case_alone(tmp_path, way, status, words):
     methods = [plugins.Misbehaves(way=way), parse_method("mean")]
-    scores, _ = carried_out(tmp_path / "run", methods, suite=small(8), timeout=2.0)
+    scores, _ = carried_out(tmp_path / "run", methods, suite=small(8), timeout=0.7)
     cases = pd.read_parquet(tmp_path / "run" / "cases.parquet").set_index("case_id")
     odd = set(cases.index[cases["height"] % 2 == 1])
     assert 0 < len(odd) < len(cases)
