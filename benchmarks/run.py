@@ -209,7 +209,7 @@ def _score_all(
     warn: Warn,
 ) -> dict[str, float]:
     """Write the table of scores, but for the blocks that still hold; returns seconds spent."""
-    shared = _shared_modules(plan.methods)
+    shared = _shared_modules([m for m in plan.methods if plan.suite.task in m.tasks])
 
     def arguments(method: Method, block: Block, others: Block) -> tuple[Any, ...]:
         sent = photographs.of(block, others)

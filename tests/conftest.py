@@ -136,16 +136,21 @@ class Crash(Method):
 def hostile(tmp_path_factory):
     """Give a folder that, on the path, is an installed package of methods with hostile names."""
     folder = tmp_path_factory.mktemp("hostile")
-    (folder / "hostile.py").write_text(HOSTILE)
-    information = folder / "hostile-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1\n")
     classes = ("Script", "Long", "Turned", "Crash")
-    lines = [f"{name.lower()} = hostile:{name}" for name in classes]
+    install(folder, "hostile", HOSTILE, {name.lower(): name for name in classes})
+    return folder
+
+
+def install(folder, package, source, methods):
+    """Make a folder that, on the path, is an installed package of methods."""
+    (folder / f"{package}.py").write_text(source)
+    information = folder / f"{package}-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+    lines = [f"{name} = {package}:{found}" for name, found in methods.items()]
     (information / "entry_points.txt").write_text(
         "\n".join(["[inpaintbench.methods]", *lines]) + "\n"
     )
-    return folder
 
 
 @pytest.fixture(scope="session")

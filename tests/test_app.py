@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import inpaintbench as run
-from conftest import inpaintbench_here, replace_table
+from conftest import inpaintbench_here, install, replace_table
 from PIL import Image
 from skimage import data
 from test_run import carried_out, small
@@ -32,9 +32,9 @@ def challenge(tmp_path_factory):
     """A test set and its targets, made from a real photograph."""
     folder = tmp_path_factory.mktemp("challenge")
     rng = np.random.default_rng(0)
-    sizes = [(5, 7), (11, 9), (21, 21)] * 10
-    centers = [(int(c), int(d)) for c, d in rng.integers(31, 38, (30, 2))]
-    starts = rng.integers(0, 400, (30, 2))
+    sizes = [(5, 7), (11, 9), (21, 21)] * 3
+    centers = [(int(c), int(d)) for c, d in rng.integers(31, 38, (9, 2))]
+    starts = rng.integers(0, 400, (9, 2))
     made = [
         make_crop(data.camera()[y : y + 70, x : x + 93].copy(), size, center)
         for (y, x), size, center in zip(starts, sizes, centers, strict=True)
@@ -46,48 +46,68 @@ def challenge(tmp_path_factory):
 
 
 def test_from_run_to_scored_submission(challenge, tmp_path):
-    made = run(
-        "run", "--methods", "mean,harmonic,telea:radius=5", "--cases", 34, "--jobs", 2, cwd=tmp_path
-    )
+    command = ("run", "--methods", "mean,telea,telea:radius=5", "--cases", 17, "--jobs", 2)
+    made = inpaintbench_here(*command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "wins with a challenge MSE of" in made.stdout
     (folder,) = (tmp_path / "runs").iterdir()
     assert f"Report: runs/{folder.name}/report/index.html" in made.stdout
     board = (folder / "report" / "leaderboard.csv").read_text().splitlines()
     winner = board[1].split(",")[1]
-    again = run("report", folder, cwd=tmp_path)
+    again = inpaintbench_here("report", folder, cwd=tmp_path)
     assert winner in again.stdout
-    submitted = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
+    submitted = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert submitted.returncode == 0, submitted.stderr
     assert f"method: {winner}, the winner" in submitted.stdout
     assert "expected challenge MSE" in submitted.stdout
-    assert "30 predictions" in submitted.stdout
-    scored = run("score", "p.pkl", challenge / "targets.pkl", "--json", cwd=tmp_path)
+    assert "9 predictions" in submitted.stdout
+    scored = inpaintbench_here("score", "p.pkl", challenge / "targets.pkl", "--json", cwd=tmp_path)
     answer = json.loads(scored.stdout)
     predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
     targets = pickle.loads((challenge / "targets.pkl").read_bytes())
     expected = np.mean(
         [np.mean((p.astype(float) - t) ** 2) for p, t in zip(predictions, targets, strict=True)]
     )
-    assert answer == {"challenge_mse": pytest.approx(expected), "samples": 30}
-    same = run("compare", folder, folder, cwd=tmp_path)
+    assert answer == {"challenge_mse": pytest.approx(expected), "samples": 9}
+    same = inpaintbench_here("compare", folder, folder, cwd=tmp_path)
     assert same.returncode == 0
     assert same.stdout.count("same") == 3
 
 
-def test_the_first_run_says_that_it_compiles_and_the_next_need_not(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "compiled"))
+COMPILED = """
+import numba
+import numpy as np
+from inpaintbench.methods import Method
+
+@numba.njit(cache=True)
+def brightest(image):
+    return image.max()
+
+class Brightest(Method):
+    "Fills with the largest known value."
+    name = "brightest"
+    family = "test"
+    def restore(self, observation):
+        return np.full(observation.image.shape, float(brightest(observation.image)))
+"""
+
+
+def test_the_first_time_it_says_that_it_compiles_and_the_next_it_need_not(challenge, tmp_path):
+    install(tmp_path, "compiled", COMPILED, {"brightest": "Brightest"})
+    command = ("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "brightest")
     told = []
-    for folder in ("1", "2"):
-        made = run("run", "--methods=harmonic", "--cases=17", f"--out={folder}", cwd=tmp_path)
+    for _ in range(2):
+        made = run(*command, cwd=tmp_path, path=tmp_path)
         assert made.returncode == 0, made.stderr
-        told.append("harmonic: compiling" in made.stderr)
+        told.append("brightest: compiling" in made.stderr)
     assert told == [True, False]
 
 
 def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
-    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
+    command = ("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean")
+    made = inpaintbench_here(*command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
+    assert "itself expects" not in made.stdout  # it cannot tell
     predictions = pickle.loads((tmp_path / "p.pkl").read_bytes())
     content = pickle.loads((challenge / "testset.pkl").read_bytes())
     for prediction, image, size in zip(
@@ -98,7 +118,7 @@ def test_submit_needs_no_run_where_a_method_is_named(challenge, tmp_path):
 
 
 def test_without_a_run_the_recommended_method_is_submitted(challenge, tmp_path):
-    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
+    made = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     told = made.stdout.splitlines()
     assert (
@@ -115,7 +135,7 @@ def test_without_a_run_the_recommended_method_is_submitted(challenge, tmp_path):
 
 def test_a_submission_says_what_the_method_itself_expects(challenge, tmp_path):
     command = ("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "cnn:symmetries=no")
-    made = run(*command, cwd=tmp_path)
+    made = inpaintbench_here(*command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     (text,) = [line for line in made.stdout.splitlines() if "itself expects" in line]
     assert text.startswith("cnn:symmetries=False itself expects a challenge MSE of ")
@@ -125,15 +145,9 @@ def test_a_submission_says_what_the_method_itself_expects(challenge, tmp_path):
     assert float(text.split(" MSE of ")[1].split()[0]) == pytest.approx(mean, rel=1e-2)
 
 
-def test_a_method_that_cannot_tell_states_no_expectation_of_its_own(challenge, tmp_path):
-    made = run("submit", challenge / "testset.pkl", "-o", "p.pkl", "--method", "mean", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert "itself expects" not in made.stdout
-
-
 def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):
     command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "run"]
-    command += ["--methods", "mean,patchmatch", "--cases", "160"]
+    command += ["--methods", "mean,telea", "--cases", "160"]
     first = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -149,9 +163,9 @@ def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):
     assert "interrupted; the same command goes on with runs/crop-" in first.communicate()[1]
     assert first.returncode == 130
     (folder,) = (tmp_path / "runs").iterdir()
-    explained = run(*command[3:], "--explain", cwd=tmp_path)
+    explained = inpaintbench_here(*command[3:], "--explain", cwd=tmp_path)
     assert explained.returncode == 0, explained.stderr
-    second = run(*command[3:], cwd=tmp_path)
+    second = inpaintbench_here(*command[3:], cwd=tmp_path)
     assert f"going on with runs/{folder.name}" in second.stdout
     assert second.returncode == 0, second.stderr
     assert (folder / "report" / "index.html").exists()
@@ -174,9 +188,8 @@ def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
     for k in range(3):
         Image.fromarray(data.coffee()[k * 100 : k * 100 + 200]).save(folder / f"{k}.jpg")
     (folder / "bad.png").write_bytes(b"x")
-    made = run(
-        "run", "--methods", "mean", "--images", folder, "--cases", 6, "--out", "r", cwd=tmp_path
-    )
+    command = ("run", "--methods", "mean", "--images", folder, "--cases", 6, "--out", "r")
+    made = inpaintbench_here(*command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "skipped bad.png" in made.stderr
     assert "skipped 1 files in all" in made.stderr
@@ -192,7 +205,7 @@ def test_list_shows_what_there_is(what, tmp_path):
 
 
 def test_check_tells_good_from_bad(tmp_path):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "own_zero.py").write_text(
         "from inpaintbench.methods import Method\n"
         "class Zero(Method):\n"
         "    name = 'zero'\n"
@@ -200,10 +213,10 @@ def test_check_tells_good_from_bad(tmp_path):
         "    def restore(self, observation):\n"
         "        return observation.image\n"
     )
-    bad = run("check", "mine:Zero", cwd=tmp_path)
+    bad = inpaintbench_here("check", "own_zero:Zero", cwd=tmp_path)
     assert bad.returncode == 1
     assert "FAIL A flat picture is restored flat." in bad.stdout
-    good = run("check", "inpaintbench.methods.telea:Telea", cwd=tmp_path)
+    good = inpaintbench_here("check", "inpaintbench.methods.telea:Telea", cwd=tmp_path)
     assert good.returncode == 0
     assert "FAIL" not in good.stdout
 

@@ -2,11 +2,10 @@
 
 import json
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from conftest import inpaintbench_here
 from skimage import data
 
 from inpaintbench.datasets import InputError
@@ -133,8 +132,7 @@ def test_submit_and_score_take_these_files(tmp_path, task):
     write(tmp_path / "targets.pkl", targets)
 
     def inpaintbench(*arguments):
-        command = [sys.executable, "-m", "inpaintbench.benchmarks.app", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        done = inpaintbench_here(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
