@@ -40,7 +40,7 @@ WAYS = {
     "modify mask": ("invalid", "modified"),
     "vandal": ("ok", ""),
 }
-GOOD = ("mean", "telea", "patchmatch")
+GOOD = ("mean", "telea", "ring-median")
 
 
 def children_left():
@@ -55,7 +55,7 @@ def all_together(tmp_path_factory):
     bad = [plugins.Misbehaves(way=way) for way in WAYS]
     mixed = [*bad[:6], good[0], *bad[6:12], good[1], *bad[12:], good[2]]
     suite = small(4)
-    together, _ = carried_out(folder / "together", mixed, 2, suite, 1.5, gibibytes=1.0)
+    together, _ = carried_out(folder / "together", mixed, 2, suite, 0.7, gibibytes=1.0)
     alone, _ = carried_out(folder / "alone", good, 1, suite)
     return folder / "together", together, alone
 
