@@ -242,16 +242,25 @@ def stop(server, folder, epochs, number, *more):
     return status
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, tmp_path):
-    budget = ["--crops", "304"]  # not a whole number of epochs
-    stopped, moved, whole = (tmp_path / name for name in ("stopped", "moved", "whole"))
-    assert stop(server, stopped, 1, signal.SIGKILL, *budget) == -signal.SIGKILL
+BUDGET = ["--crops", "240"]  # not a whole number of epochs
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training by the command line that was not stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    assert command(folder, *BUDGET).returncode == 0
+    return folder
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, whole, tmp_path):
+    stopped, moved = tmp_path / "stopped", tmp_path / "moved"
+    assert stop(server, stopped, 1, signal.SIGKILL, *BUDGET) == -signal.SIGKILL
     stopped.rename(moved)  # to another machine, say
-    assert stop(server, moved, 2, signal.SIGINT, *budget, "--resume") == 130
-    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 304
-    assert command(moved, *budget, "--resume").returncode == 0
-    assert command(whole, *budget).returncode == 0
-    assert history(whole)["crops"].tolist() == [64, 128, 192, 256, 320]
+    assert stop(server, moved, 2, signal.SIGINT, *BUDGET, "--resume") == 130
+    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 240
+    assert command(moved, *BUDGET, "--resume").returncode == 0
+    assert history(whole)["crops"].tolist() == [64, 128, 192, 256]
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
     for name in ("last.ckpt", "best.ckpt", "cnn-small.safetensors"):
         assert_same_weights(whole / name, moved / name)
@@ -304,9 +313,8 @@ def test_a_bad_last_update_makes_no_checkpoint(tmp_path):
     assert not (tmp_path / "last.ckpt").exists()
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, tmp_path):
-    folder, errors = tmp_path / "out", tmp_path / "errors.txt"
-    assert command(folder, "--crops", "64").returncode == 0
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, whole, tmp_path):
+    folder, errors = shutil.copytree(whole, tmp_path / "out"), tmp_path / "errors.txt"
     before = (folder / "last.ckpt").read_bytes()
     limited = (
         "import resource\n"
@@ -314,7 +322,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, tmp_pat
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))\n"
         "main()\n"
     )
-    more = ["--crops", "128", "--resume"]
+    more = ["--crops", "320", "--resume"]
     started(server, limited, [*TRAIN, "--out", folder, *more], errors)
     assert ended(server) == 2
     assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", errors.read_text())
