@@ -291,9 +291,7 @@ def test_a_loss_that_is_not_finite_loses_nothing(tmp_path):
     tiny(tmp_path, short(64, epoch_crops=32))
     before = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "tiny.safetensors").unlink()
-    with pytest.raises(
-        InputError, match=r"the loss became nan after (80|96) crops; .*--learning-rate"
-    ):
+    with pytest.raises(InputError, match=r"the loss became nan after 80 crops; .*--learning-rate"):
         tiny(tmp_path, short(128, epoch_crops=32, learning_rate=1e30), resume=True)
     assert (tmp_path / "last.ckpt").read_bytes() == before
     assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 64
