@@ -68,11 +68,17 @@ def run_checks(method: type[Method]) -> Iterator[tuple[str, str]]:
             yield str(check.__doc__), ""
 
 
-def _photograph(height: int, width: int, colour: bool = False, deep: bool = False) -> Array:
+@lru_cache(maxsize=1)
+def _astronaut() -> Array:
     from skimage import data
 
-    source = data.astronaut()[20 : 20 + height, 180 : 180 + width]
-    pixels: Array = source if colour else source[..., 1]
+    picture: Array = data.astronaut()
+    return picture
+
+
+def _photograph(height: int, width: int, colour: bool = False, deep: bool = False) -> Array:
+    source = _astronaut()[20 : 20 + height, 180 : 180 + width]
+    pixels = source if colour else source[..., 1]
     return pixels.astype(np.uint16) * 257 if deep else pixels
 
 
