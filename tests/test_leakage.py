@@ -109,7 +109,8 @@ def trained(tmp_path_factory):
     for number, pixels in enumerate(fields(8, 0)):
         Image.fromarray(pixels).save(folder / f"{number}.png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inpaintbench.methods.gaussian.WINDOWS", 1200)
+        patch.setattr("inpaintbench.methods.gaussian.WINDOWS", 600)
+        patch.setattr("inpaintbench.methods.gaussian.SIDE", 45)  # of the largest hole and around
         fit_method(Gaussian, [str(folder)], folder / "weights")
     return folder, folder / "weights" / "gaussian.safetensors"
 
@@ -143,7 +144,7 @@ def leaky(trained, tmp_path_factory):
     methods = [parse_method(f"gaussian:weights={weights}"), parse_method("mean"), Gaussian()]
     warnings = []
     run = images.parent / "run"
-    run_suite(suite, methods, run, 1, 60, lambda *_: None, warnings.append)
+    run_suite(suite, methods, run, 1, 60, lambda *_: None, warnings.append, timed=False)
     return load_run(run), methods[0].label, warnings
 
 
