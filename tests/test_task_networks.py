@@ -84,7 +84,7 @@ class Upscaler(PictureMethod):
 
 
 def started(method):
-    """A network with weights as they start, but none at exactly 0, which would hide what it does."""
+    """Start a network, with no weight at exactly 0, which would hide what it does."""
     torch.manual_seed(0)
     network = method.build().eval()
     for parameter in network.parameters():
