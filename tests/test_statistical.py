@@ -261,7 +261,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", FITTED)
 def test_fitting_through_the_command_line(name, folder, tmp_path, monkeypatch, observation):
     for module in (gaussian, gaussian_mixture, pca):
-        monkeypatch.setattr(module, "WINDOWS", 1200)
+        monkeypatch.setattr(module, "WINDOWS", 600)
     monkeypatch.setattr(gaussian, "SIDE", 45)  # enough for the crop challenge's largest hole
     weights = []
     for out in ("first", "second"):
