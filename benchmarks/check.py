@@ -23,7 +23,7 @@ CLOSE = 1e-4  # of the value range: what float32 and another order of sums may c
 
 # Pictures that several checks look at, as `_observation` makes them.
 GREY: dict[str, Any] = {"height": 66, "width": 73, "hole": (28, 33, 31, 38)}
-WIDE: dict[str, Any] = {"height": 60, "width": 81, "hole": (22, 27, 30, 41)}
+WIDE: dict[str, Any] = {"height": 60, "width": 81, "hole": (22, 27, 30, 51)}
 HIGH: dict[str, Any] = {"height": 79, "width": 58, "hole": (25, 31, 25, 31)}
 COLOUR = WIDE | {"colour": True}
 DEEP = HIGH | {"deep": True}
@@ -176,7 +176,7 @@ def check_sixteen_bits(method: type[Method]) -> None:
 def check_sizes(method: type[Method]) -> None:
     """Odd and even sides, small and large, are restored."""
     for height, width in ((45, 46), (101, 64), (130, 101)):
-        _restored(method(), _observation(method, height, width, (20, 25, 21, 26)))
+        _restored(method(), _observation(method, height, width, (20, 31, 21, 36)))
 
 
 def check_tiny(method: type[Method]) -> None:
@@ -276,10 +276,10 @@ def check_batch(method: type[Method]) -> None:
 
 def check_predictions(method: type[Method]) -> None:
     """predict_batch gives the hidden pixels of what restore gives, grey and colour."""
-    several = [_observation(method, **picture) for picture in (COLOUR, DEEP)]
+    several = [_observation(method, **picture) for picture in (GREY, COLOUR, DEEP)]
     predictions = method().predict_batch(several)
     _need(len(predictions) == len(several), "return one array per observation from predict_batch")
-    pictures = zip((COLOUR, DEEP), several, predictions, strict=True)
+    pictures = zip((GREY, COLOUR, DEEP), several, predictions, strict=True)
     for picture, observation, prediction in pictures:
         expected = _answer(method, **picture)[observation.mask]
         _need(prediction.shape == expected.shape, "return picture[mask] from predict_batch")
@@ -289,7 +289,7 @@ def check_predictions(method: type[Method]) -> None:
 
 def check_expected_errors(method: type[Method]) -> None:
     """The errors that a method expects, if it can tell, are one of 0 or more per hidden pixel."""
-    several = [_observation(method, **picture) for picture in (COLOUR, DEEP)]
+    several = [_observation(method, **picture) for picture in (GREY, COLOUR, DEEP)]
     errors = method().expected_errors(several)
     if errors is None:
         return

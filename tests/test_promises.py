@@ -22,7 +22,7 @@ def observations(draw):
     mask = np.zeros(image.shape, bool)
     for _ in range(draw(st.integers(1, 3))):
         y, x = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
-        mask[y : y + draw(st.integers(1, 8)), x : x + draw(st.integers(1, 8))] = True
+        mask[y : y + draw(st.integers(1, 11)), x : x + draw(st.integers(1, 11))] = True
     return Observation(np.where(mask, 0, image).astype(np.uint8), mask)
 
 
