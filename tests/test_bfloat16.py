@@ -11,7 +11,7 @@ from inpaintbench.methods.networks import network_method
 
 
 def test_bfloat16_scores_as_float32_does(monkeypatch):
-    cases = draw_cases(crop, "skimage", 51, 99, Skipped())
+    cases = draw_cases(crop, "skimage", 17, 99, Skipped())
     observations = [case.observation for case in cases]
     scores = {}
     for quick in (True, False):
@@ -26,7 +26,7 @@ def test_bfloat16_scores_as_float32_does(monkeypatch):
 
 def test_bfloat16_restores_a_batch_as_it_restores_one(monkeypatch):
     monkeypatch.setattr(network_method, "fast_bfloat16", lambda device: True)
-    cases = draw_cases(crop, "skimage", 17, 3, Skipped())
+    cases = draw_cases(crop, "skimage", 5, 3, Skipped())
     course = parse_method("course-cnn")
     together = course.restore_batch([case.observation for case in cases])
     for case, restored in zip(cases, together, strict=True):

@@ -42,7 +42,7 @@ def test_a_periodic_texture_is_continued(name, texture):
 @pytest.mark.parametrize("name", EXEMPLAR)
 def test_a_texture_in_colour_and_16_bit_is_continued_too(name, texture):
     deep = np.stack([texture, texture[::-1], 255 - texture], axis=-1).astype(np.uint16) * 257
-    hidden = observe(deep, (slice(30, 37), slice(40, 49)))
+    hidden = observe(deep, (slice(30, 35), slice(40, 47)))
     assert error(name, hidden, deep) < 257
 
 
@@ -76,7 +76,8 @@ def test_a_texture_is_continued_into_the_corner(name, texture):
 
 
 @pytest.mark.parametrize("name", AVERAGING)
-def test_the_answer_scales_with_the_picture(name, observation):
+def test_the_answer_scales_with_the_picture(name):
+    observation = observe(data.camera()[100:150, 200:260], (slice(20, 27), slice(25, 34)))
     deep = Observation(observation.image.astype(np.uint16) * 257, observation.mask)
     method = parse_method(name)
     difference = method.restore(deep) / 257 - method.restore(observation)
@@ -111,6 +112,7 @@ def test_wrong_parameters_are_refused(text):
         parse_method(text)
 
 
+@pytest.fixture(scope="module")
 def matching_problem():
     """A harmonically filled crop, its matches at random, and the true least distances."""
     hidden = observe(data.camera()[200:270, 150:240], (slice(30, 41), slice(40, 51)))
@@ -132,16 +134,18 @@ def matching_problem():
     return image, trust, sources, match, exact
 
 
-def test_exhaustive_search_finds_the_nearest_patches_of_all():
-    image, trust, sources, match, exact = matching_problem()
+def test_exhaustive_search_finds_the_nearest_patches_of_all(matching_problem):
+    image, trust, sources, match, exact = matching_problem
+    match = match.copy()
     cost = np.full((17, 17), np.inf)
     search_all(image, trust, sources, match, cost, 24, 34, 7)
     np.testing.assert_allclose(cost, exact, rtol=1e-4, atol=0.01)  # in single precision
     assert sources[match[..., 0], match[..., 1]].all()
 
 
-def test_patchmatch_finds_nearly_the_nearest_patches():
-    image, trust, sources, match, exact = matching_problem()
+def test_patchmatch_finds_nearly_the_nearest_patches(matching_problem):
+    image, trust, sources, match, exact = matching_problem
+    match = match.copy()
     cost = np.full((17, 17), np.inf)
     sums, state = [], np.full(1, 1, np.uint64)
     for sweep in range(6):

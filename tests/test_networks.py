@@ -44,6 +44,12 @@ def untrained(name):
     return network
 
 
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    """Give each network, started once for all tests that look at it."""
+    return untrained(request.param)
+
+
 def some_windows(count=1):
     """Random windows and masks with a hole each, every one at another place."""
     torch.manual_seed(1)
@@ -113,9 +119,7 @@ def test_the_unet_has_the_published_widths():
     assert parse_method("unet:depth=5").weights_name == "unet-5"
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_windows_come_out_in_shape_and_alone_as_in_a_batch(name):
-    network = untrained(name)
+def test_windows_come_out_in_shape_and_alone_as_in_a_batch(network):
     filled, mask = some_windows(3)
     output = network(filled, mask)
     assert output.shape in {(3, 1, 64, 64), (3, 2, 64, 64)}
@@ -135,9 +139,7 @@ def test_networks_that_were_published_without_a_fill_do_not_see_it(name):
     assert torch.equal(network(filled, mask), network(other, mask))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_sees_what_stands_beside_the_hole(name):
-    network = untrained(name)
+def test_every_network_sees_what_stands_beside_the_hole(network):
     filled, mask = some_windows()
     other = filled.clone()
     other[..., 24, 30:41] += 0.2
@@ -146,18 +148,15 @@ def test_every_network_sees_what_stands_beside_the_hole(name):
     assert difference[mask > 0].abs().max() > 1e-5
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_brightness_of_the_picture_goes_straight_through(name):
-    network = untrained(name)
+def test_brightness_of_the_picture_goes_straight_through(network):
     filled, mask = some_windows()
     output, shifted = network(filled, mask), network(filled + 0.25, mask)
     torch.testing.assert_close(shifted[:, :1] - 0.25, output[:, :1], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(shifted[:, 1:], output[:, 1:], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_weight_of_a_network_is_learned(name):
-    network = untrained(name).train()
+def test_every_weight_of_a_network_is_learned(network):
+    network = copy.deepcopy(network).train()
     filled, mask = some_windows(4)
     truth = torch.where(mask > 0, torch.rand_like(filled), filled)
     network.loss(network(filled, mask), truth, mask).backward()

@@ -1,12 +1,9 @@
 """Methods fitted on photographs: against brute force and known models; fitting by command."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import safetensors.numpy
-from conftest import observe
+from conftest import inpaintbench_here, observe
 from PIL import Image
 from scipy.fft import idctn
 from scipy.ndimage import gaussian_filter
@@ -31,10 +28,11 @@ ARRAYS = {"gaussian": 1, "gaussian-mixture": 5, "pca": 3}
 def brute_force(image, mask, area, variogram):
     """Kriging by the textbook's block system, one pixel pair at a time."""
     window, hidden = image[area].astype(float), mask[area]
-    known, unknown = np.argwhere(~hidden), np.argwhere(hidden)
+    known, unknown = np.argwhere(~hidden).tolist(), np.argwhere(hidden).tolist()
+    by_lag = variogram.tolist()
 
     def between(first, second):
-        return [[variogram[abs(a - c), abs(b - d)] for c, d in second] for a, b in first]
+        return [[by_lag[abs(a - c)][abs(b - d)] for c, d in second] for a, b in first]
 
     n = len(known)
     system = np.zeros((n + 1, n + 1))
@@ -236,17 +234,16 @@ def test_what_is_shipped_has_a_complete_card(name):
     assert sum((SHIPPED / f"{fitted}.safetensors").stat().st_size for fitted in FITTED) < 30_000_000
 
 
-@pytest.mark.parametrize("name", FITTED)
-def test_fitted_methods_on_photographs_they_never_saw(name):
+def test_fitted_methods_on_photographs_they_never_saw():
     cases = draw_cases(crop, "skimage", 51, 98, Skipped())
     scores = {}
-    for method in ("harmonic", name):
+    for method in ("harmonic", *FITTED):
         restored = parse_method(method).restore_batch([case.observation for case in cases])
         errors = [
             np.square(r - c.truth)[c.mask].mean() for r, c in zip(restored, cases, strict=True)
         ]
         scores[method] = np.mean(errors)
-    assert scores[name] < scores["harmonic"]
+    assert max(scores, key=scores.get) == "harmonic"
 
 
 @pytest.fixture(scope="module")
@@ -262,33 +259,27 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_fitting_through_the_command_line(name, folder, tmp_path, monkeypatch, observation, capsys):
-    from inpaintbench.benchmarks import app
-
+def test_fitting_through_the_command_line(name, folder, tmp_path, monkeypatch, observation):
     for module in (gaussian, gaussian_mixture, pca):
-        monkeypatch.setattr(module, "WINDOWS", 1200)
+        monkeypatch.setattr(module, "WINDOWS", 600)
+    monkeypatch.setattr(gaussian, "SIDE", 45)  # enough for the crop challenge's largest hole
     weights = []
     for out in ("first", "second"):
-        command = ["inpaintbench", "train", name, "--images", str(folder), "--out"]
-        monkeypatch.setattr(sys, "argv", [*command, str(tmp_path / out), "--seed", "3"])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        assert end.value.code == 0
+        command = ["train", name, "--images", folder, "--out", out, "--seed", "3"]
+        done = inpaintbench_here(*command, cwd=tmp_path)
+        assert done.returncode == 0
         weights.append(tmp_path / out / f"{name}.safetensors")
     assert weights[0].read_bytes() == weights[1].read_bytes()  # the same seed, the same numbers
     card = read_card(weights[0])
     assert card["photographs_fitted_on"] + card["photographs_held_out"] == 6
-    assert f"validation MSE {card['validation_mse']}" in capsys.readouterr().out
+    assert f"validation MSE {card['validation_mse']}" in done.stdout
     fitted = parse_method(f"{name}:weights={weights[0]}")
     assert np.isfinite(fitted.restore(observation)).all()
     assert fitted.weights_sha256() == card["sha256"] != parse_method(name).weights_sha256()
 
 
 def test_a_method_without_weights_has_nothing_to_train(tmp_path):
-    command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "harmonic"]
-    done = subprocess.run(
-        [*command, "--images", "skimage", "--out", str(tmp_path)], capture_output=True, text=True
-    )
+    done = inpaintbench_here("train", "harmonic", "--images", "skimage", "--out", ".", cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing to train" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,6 +1,7 @@
 """Training learns, is resumed after a kill, and keeps validation photographs apart."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from conftest import inpaintbench_here
 from PIL import Image
 from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -30,6 +32,8 @@ from inpaintbench.methods.photographs import is_held_out, read_split
 from inpaintbench.methods.training_pictures import training_pictures
 from inpaintbench.methods.weights import SHIPPED, read_card
 
+pytestmark = pytest.mark.xdist_group("training")  # its costly fixtures are made once
+
 
 class Tiny(WindowMethod):
     """A network that trains in a second, and can grow."""
@@ -41,9 +45,25 @@ class Tiny(WindowMethod):
         return ResidualUNet((8, 16), (self.depth, self.depth))
 
 
-TRAIN = [sys.executable, "-m", "inpaintbench.benchmarks.app", "train", "cnn:size=small"]
-TRAIN += ["--images", "skimage", "--device", "cpu", "--workers", "0"]
-ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+TRAIN = ["train", "cnn:size=small", "--images", "skimage", "--device", "cpu", "--workers", "0"]
+TRAIN += ["--batch", "32", "--epoch", "64"]
+ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+# Imports once what takes seconds, and forks for every line: a program, its arguments, its stderr.
+SERVER = """
+import json, os, signal, sys
+from inpaintbench.benchmarks.app import main
+from inpaintbench.methods.networks.training import WholeCheckpoints
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        program, sys.argv, errors = json.loads(line)
+        os.dup2(os.open(errors, os.O_CREAT | os.O_WRONLY), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        exec(program)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 def short(crops, **changes):
@@ -55,10 +75,30 @@ def tiny(folder, settings, depth=1, **arguments):
     return train(method, ["skimage"], folder, settings, **arguments)
 
 
+@pytest.fixture(scope="module")
+def server():
+    """Give the process that forks."""
+    command = [sys.executable, "-c", SERVER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=ENVIRONMENT, **pipes) as process:
+        yield process
+        process.kill()
+
+
+def started(server, program, arguments, errors):
+    """Run a program in a process of its own: give its number."""
+    order = [program, ["inpaintbench", *map(str, arguments)], str(errors)]
+    print(json.dumps(order), file=server.stdin, flush=True)
+    return int(server.stdout.readline())
+
+
+def ended(server):
+    """Wait for the program: give its exit status."""
+    return int(server.stdout.readline())
+
+
 def command(folder, *more):
-    return subprocess.run(
-        [*TRAIN, "--out", str(folder), *more], env=ENVIRONMENT, capture_output=True, text=True
-    )
+    return inpaintbench_here(*TRAIN, "--out", folder, *more, cwd=folder.parent)
 
 
 def history(folder):
@@ -146,18 +186,20 @@ def test_the_best_checkpoint_is_kept(trained):
             assert torch.equal(value, before.half())
 
 
-def test_the_same_seed_gives_the_same_curve(trained, tmp_path):
-    folder, _ = trained
-    tiny(tmp_path / "workers", short(1280, workers=2))
-    pd.testing.assert_frame_equal(history(tmp_path / "workers"), history(folder), check_exact=True)
-    assert_same_weights(tmp_path / "workers" / "tiny.safetensors", folder / "tiny.safetensors")
-    tiny(tmp_path / "other", short(320, seed=1))
-    assert history(tmp_path / "other")["train_mse"][0] != history(folder)["train_mse"][0]
+def test_the_same_seed_gives_the_same_curve(tmp_path):
+    for name, changes in (("alone", {}), ("workers", {"workers": 2}), ("other", {"seed": 1})):
+        tiny(tmp_path / name, short(64, epoch_crops=32, **changes))
+    alone, workers, other = (history(tmp_path / name) for name in ("alone", "workers", "other"))
+    pd.testing.assert_frame_equal(workers, alone, check_exact=True)
+    assert_same_weights(
+        tmp_path / "workers" / "tiny.safetensors", tmp_path / "alone" / "tiny.safetensors"
+    )
+    assert other["train_mse"][0] != alone["train_mse"][0]
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "adagrad"])
 def test_another_optimizer_trains_and_is_kept_to(tmp_path, name):
-    tiny(tmp_path, short(320, optimizer=name))
+    tiny(tmp_path, short(16, epoch_crops=16, optimizer=name))
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["optimizer_states"][0]
     (group,) = state["param_groups"]
     assert group["weight_decay"] == 0
@@ -189,33 +231,38 @@ def test_a_strangers_checkpoint_runs_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def stop(folder, epochs, number, *more):
+def stop(server, folder, epochs, number, *more):
     """Train until some epochs are over, and send a signal: give the exit status."""
-    process = subprocess.Popen(
-        [*TRAIN, "--out", str(folder), *more],
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    errors = folder.with_suffix(".txt")
+    process = started(server, "main()", [*TRAIN, "--out", folder, *more], errors)
     while not (folder / "last.ckpt").exists() or len(history(folder)) < epochs:
-        assert process.poll() is None
+        os.kill(process, 0)  # is it there?
         time.sleep(0.02)
-    process.send_signal(number)
-    _, message = process.communicate(timeout=60)
-    assert b"Traceback" not in message
-    return process.returncode
+    os.kill(process, number)
+    status = ended(server)
+    assert "Traceback" not in errors.read_text()
+    return status
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    budget = ["--crops", "736", "--epoch", "128"]  # not a whole number of epochs
-    stopped, moved, whole = (tmp_path / name for name in ("stopped", "moved", "whole"))
-    assert stop(stopped, 1, signal.SIGKILL, *budget) == -signal.SIGKILL
+BUDGET = ["--crops", "240"]  # not a whole number of epochs
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training by the command line that was not stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    assert command(folder, *BUDGET).returncode == 0
+    return folder
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, whole, tmp_path):
+    stopped, moved = tmp_path / "stopped", tmp_path / "moved"
+    assert stop(server, stopped, 1, signal.SIGKILL, *BUDGET) == -signal.SIGKILL
     stopped.rename(moved)  # to another machine, say
-    assert stop(moved, 3, signal.SIGINT, *budget, "--resume") == 130
-    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 736
-    assert command(moved, *budget, "--resume").returncode == 0
-    assert command(whole, *budget).returncode == 0
-    assert history(whole)["crops"].tolist() == [128, 256, 384, 512, 640, 768]
+    assert stop(server, moved, 2, signal.SIGINT, *BUDGET, "--resume") == 130
+    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 240
+    assert command(moved, *BUDGET, "--resume").returncode == 0
+    assert history(whole)["crops"].tolist() == [64, 128, 192, 256]
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
     for name in ("last.ckpt", "best.ckpt", "cnn-small.safetensors"):
         assert_same_weights(whole / name, moved / name)
@@ -230,7 +277,7 @@ def test_what_was_over_is_not_begun_again(trained, tmp_path):
 
 
 def test_it_stops_early_when_nothing_is_gained(tmp_path):
-    card = tiny(tmp_path, short(32_000, learning_rate=0.0, patience=2))
+    card = tiny(tmp_path, short(32_000, epoch_crops=16, learning_rate=0.0, patience=2))
     table = history(tmp_path)
     assert len(table) == 3  # the first, and two without gain
     assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
@@ -239,21 +286,19 @@ def test_it_stops_early_when_nothing_is_gained(tmp_path):
         torch.load(tmp_path / name, map_location="cpu", weights_only=True)["crops_seen"]
         for name in ("best.ckpt", "last.ckpt")
     ]
-    assert seen == [320, 960]  # the last is renewed although it is no better
+    assert seen == [16, 48]  # the last is renewed although it is no better
 
 
 def test_a_loss_that_is_not_finite_loses_nothing(tmp_path):
-    tiny(tmp_path, short(640))
+    tiny(tmp_path, short(64, epoch_crops=32))
     before = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "tiny.safetensors").unlink()
-    with pytest.raises(
-        InputError, match=r"the loss became nan after 6\d\d crops; .*--learning-rate"
-    ):
-        tiny(tmp_path, short(1280, learning_rate=1e30), resume=True)
+    with pytest.raises(InputError, match=r"the loss became nan after 80 crops; .*--learning-rate"):
+        tiny(tmp_path, short(128, epoch_crops=32, learning_rate=1e30), resume=True)
     assert (tmp_path / "last.ckpt").read_bytes() == before
-    assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 640
-    card = tiny(tmp_path, short(1280), resume=True)
-    assert card["crops_seen"] == 1280
+    assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 64
+    card = tiny(tmp_path, short(128, epoch_crops=32), resume=True)
+    assert card["crops_seen"] == 128
     assert np.isfinite(history(tmp_path)).all(axis=None)
 
 
@@ -268,55 +313,54 @@ def test_a_bad_last_update_makes_no_checkpoint(tmp_path):
     assert not (tmp_path / "last.ckpt").exists()
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(trained, tmp_path):
-    assert command(tmp_path, "--crops", "64", "--epoch", "64").returncode == 0
-    before = (tmp_path / "last.ckpt").read_bytes()
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, whole, tmp_path):
+    folder, errors = shutil.copytree(whole, tmp_path / "out"), tmp_path / "errors.txt"
+    before = (folder / "last.ckpt").read_bytes()
     limited = (
-        "import resource, signal, sys\n"
+        "import resource\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))\n"
-        "from inpaintbench.benchmarks.app import main\n"
         "main()\n"
     )
-    more = [*TRAIN[3:], "--out", str(tmp_path), "--crops", "128", "--epoch", "64", "--resume"]
-    answer = subprocess.run(
-        [sys.executable, "-c", limited, *more], env=ENVIRONMENT, capture_output=True, text=True
-    )
-    assert answer.returncode == 2
-    assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", answer.stderr)
-    assert (tmp_path / "last.ckpt").read_bytes() == before
-    assert not list(tmp_path.glob(".*"))  # nothing half-written
-    assert command(tmp_path, "--crops", "128", "--epoch", "64", "--resume").returncode == 0
+    more = ["--crops", "320", "--resume"]
+    started(server, limited, [*TRAIN, "--out", folder, *more], errors)
+    assert ended(server) == 2
+    assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", errors.read_text())
+    assert (folder / "last.ckpt").read_bytes() == before
+    assert not list(folder.glob(".*"))  # nothing half-written
+    assert command(folder, *more).returncode == 0
 
 
-def test_a_kill_in_the_middle_of_writing_leaves_the_checkpoint_before(tmp_path):
+def test_a_kill_in_the_middle_of_writing_leaves_the_checkpoint_before(server, tmp_path):
     program = (
-        "import sys, torch\n"
-        "from inpaintbench.methods.networks.training import WholeCheckpoints\n"
+        "import torch\n"
         "for number in range(10**9):\n"
         "    state = {'state_dict': {'a': torch.full((3_000_000,), number)}}\n"
         "    WholeCheckpoints().save_checkpoint(state, sys.argv[1])\n"
-        "    print(number, flush=True)\n"
     )
-    path = tmp_path / "last.ckpt"
     for wait in (0.0, 0.02):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, env=ENVIRONMENT
-        )
-        assert writer.stdout.readline() == b"0\n"
+        path = tmp_path / f"{wait}.ckpt"
+        writer = started(server, program, [path], tmp_path / "errors.txt")
+        while not path.exists():
+            os.kill(writer, 0)  # is it there?
         time.sleep(wait)
-        writer.kill()
-        writer.communicate()
+        os.kill(writer, signal.SIGKILL)
+        assert ended(server) == -signal.SIGKILL
         assert len(tensors(path)["a"].unique()) == 1
 
 
 def test_two_devices_share_the_training(tmp_path):
-    budget = ["--crops", "256", "--epoch", "128", "--devices", "2"]
-    answer = command(tmp_path, *budget)
+    budget = ["--out", str(tmp_path), "--crops", "128", "--devices", "2"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", *TRAIN, *budget],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
     assert len(answer.stdout.splitlines()) == 5  # photographs, two epochs, weights, what to try
-    assert history(tmp_path)["crops"].tolist() == [128, 256]
+    assert history(tmp_path)["crops"].tolist() == [64, 128]
     card = read_card(tmp_path / "cnn-small.safetensors")
     assert card["settings"]["devices"] == 2
     # One device that takes the same crops in batches of twice the size makes the same updates.
@@ -324,7 +368,7 @@ def test_two_devices_share_the_training(tmp_path):
         parse_method("cnn:size=small:device=cpu"),
         ["skimage"],
         tmp_path / "one",
-        Settings(crops=256, batch=128, epoch_crops=128, workers=0),
+        Settings(crops=128, batch=64, epoch_crops=64, workers=0),
     )
     np.testing.assert_allclose(
         history(tmp_path)["validation_mse"], history(tmp_path / "one")["validation_mse"], rtol=5e-3
