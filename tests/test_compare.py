@@ -9,13 +9,10 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import inpaintbench_here, replace_table
+from conftest import inpaintbench_here, part_of, replace_table
 from test_reports import NAN, made_up
 
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import parse_method
 from inpaintbench.reports import load_run
 from inpaintbench.reports.comparison import compare, environment_changes
 from inpaintbench.reports.history import append_history, comparable, read_history
@@ -24,12 +21,8 @@ from inpaintbench.reports.tables import FORMAT
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
-    methods = [parse_method(name) for name in ("mean", "telea")]
-    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print)
-    return folder
+def made(whole_run, tmp_path_factory):
+    return part_of(whole_run, ("mean", "telea"), tmp_path_factory.mktemp("runs") / "first")
 
 
 @pytest.fixture
