@@ -77,7 +77,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def window(browser):
-    """Give the one window of all tests: its process compiles plotly's script once, which is slow."""
+    """Give the one window of all tests: its process compiles plotly's script but once."""
     with browser.new_context() as context:
         yield context.new_page()
 
@@ -308,7 +308,9 @@ def made_up_timings(labels):
             rows += [{"label": label, "kind": kind, "seconds": s, "crops": crops} for s in seconds]
         for side, hole in GROWTH:
             pixels = {"picture_pixels": side**2, "hidden_pixels": hole**2}
-            rows.append({"label": label, "kind": "growth", "seconds": rng.gamma(2, 0.002), **pixels})
+            rows.append(
+                {"label": label, "kind": "growth", "seconds": rng.gamma(2, 0.002), **pixels}
+            )
         for kind in ("memory-before", "memory"):
             rows.append({"label": label, "kind": kind, "bytes": rng.uniform(1e8, 1e9)})
     return pd.DataFrame(rows)
