@@ -602,14 +602,17 @@ def test_a_run_half_done_has_a_page_but_nothing_to_submit(finished, one_tab, tmp
 
 
 def test_report_prints_json_or_only_the_verdict(finished, tmp_path):
-    made = inpaintbench_here("report", finished.path, "--json", cwd=tmp_path)
+    folder = without(finished, tmp_path / "bare")
+    for room in ("pictures", "restorations"):
+        shutil.rmtree(folder / room)
+    made = inpaintbench_here("report", folder, "--json", cwd=tmp_path)
     told = json.loads(made.stdout)
     board = finished.leaderboard()
     assert told["verdict"] == finished.verdict()
     assert told["submit"] == board["method"][0]
-    assert told["page"] == str(finished.path / "report" / "index.html")
+    assert told["page"] == str(folder / "report" / "index.html")
     assert [row["mse"] for row in told["leaderboard"]] == board["mse"].tolist()
-    quiet = inpaintbench_here("report", finished.path, "--quiet", cwd=tmp_path)
+    quiet = inpaintbench_here("report", folder, "--quiet", cwd=tmp_path)
     assert quiet.stdout.splitlines() == [finished.verdict(), f"Report: {told['page']}"]
 
 
