@@ -31,8 +31,9 @@ def finished(whole_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(finished):
-    return write_report(finished)
+def report(whole_run, tmp_path_factory):
+    folder = part_of(whole_run, LABELS[1:3], tmp_path_factory.mktemp("runs") / "few")
+    return write_report(load_run(folder))
 
 
 def page_of(run, label):
