@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import signal
@@ -299,8 +300,10 @@ def loaded(tab, address, file):
 
 
 def choose(tab, *names):
-    for tick in tab.locator("input[name=method]").all():
-        tick.set_checked(tick.get_attribute("value") in names)
+    values = "(ticks) => ticks.map((tick) => tick.value)"
+    ticked = tab.locator("input[name=method]:checked").evaluate_all(values)
+    for name in {*names} ^ {*ticked}:
+        tab.locator(f"input[name=method][value={json.dumps(name, ensure_ascii=False)}]").click()
 
 
 def finished(tab):
