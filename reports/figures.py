@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -584,9 +585,20 @@ def _rows(figure: "Figure", names: Sequence[str]) -> "Figure":
     return _finished(figure, max(160 + ROW * len(names), 260))
 
 
+@cache
+def _template() -> Any:
+    """Give what our figures use of plotly's white template: each gets a copy, which takes long."""
+    import plotly.graph_objects as go
+    import plotly.io as pio
+
+    white = pio.templates["plotly_white"]
+    kinds = {"scatter": white.data.scatter, "heatmap": white.data.heatmap}
+    return go.layout.Template(layout=white.layout, data=kinds)
+
+
 def _finished(figure: "Figure", height: int) -> "Figure":
     figure.update_layout(
-        template="plotly_white",
+        template=_template(),
         height=height,
         margin={"l": 60, "r": 20, "t": 50 if figure.layout.updatemenus else 20, "b": 50},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},

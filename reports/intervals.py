@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose stats take long to import: only once they are used
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 RESAMPLES = 4000
 LEVEL = 0.95
@@ -132,8 +133,8 @@ def estimate(values: Floats, groups: NDArray[np.generic]) -> Means:
             quantile[column] = np.quantile(usable, LEVEL)
             exceeding[column] = ((usable >= observed[column]).sum() + 1) / (len(usable) + 1)
     degrees = np.maximum(count - 1, 1)
-    width = np.maximum(quantile, stats.t.ppf(0.5 + LEVEL / 2, degrees)) * error
-    p = np.maximum(exceeding, 2 * stats.t.sf(observed, degrees))
+    width = np.maximum(quantile, scipy.stats.t.ppf(0.5 + LEVEL / 2, degrees)) * error
+    p = np.maximum(exceeding, 2 * scipy.stats.t.sf(observed, degrees))
     p[(mean == 0) & (error == 0)] = 1  # nothing differs anywhere
     return Means(mean, error, mean - width, mean + width, p)
 

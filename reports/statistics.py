@@ -6,8 +6,8 @@ test is one over photographs: of the mean differences within them.
 """
 
 import numpy as np
+import scipy  # whose stats take long to import: only once they are used
 from numpy.typing import NDArray
-from scipy import stats
 
 from inpaintbench.reports.intervals import Floats, totals
 
@@ -43,7 +43,7 @@ def wilcoxon(differences: Floats) -> float:
     known = differences[~np.isnan(differences)]
     if not len(known):
         return float("nan")
-    return float(stats.wilcoxon(known).pvalue) if known.any() else 1.0
+    return float(scipy.stats.wilcoxon(known).pvalue) if known.any() else 1.0
 
 
 def holm(p: Floats) -> Floats:
@@ -88,7 +88,7 @@ def told_apart(values: Floats, photographs: Names) -> NDArray[np.bool_]:
 def _lean(differences: Floats) -> float:
     """Which way the signed ranks lean: positive if upwards."""
     known = differences[~np.isnan(differences) & (differences != 0)]
-    return float(np.sign(known) @ stats.rankdata(np.abs(known))) if len(known) else 0.0
+    return float(np.sign(known) @ scipy.stats.rankdata(np.abs(known))) if len(known) else 0.0
 
 
 def groups(apart: NDArray[np.bool_]) -> list[str]:
@@ -137,7 +137,7 @@ def ranks(values: Floats) -> Floats:
 
     Ties share their ranks' mean, and methods that failed come last.
     """
-    ranked: Floats = stats.rankdata(np.where(np.isnan(values), np.inf, values), axis=1)
+    ranked: Floats = scipy.stats.rankdata(np.where(np.isnan(values), np.inf, values), axis=1)
     return ranked
 
 
@@ -178,7 +178,7 @@ def photographs_needed(difference: float, spread: float) -> float:
     if not spread:
         return 2.0
     effect = abs(difference) / spread
-    z = stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)
+    z = scipy.stats.norm.ppf(1 - LEVEL / 2) + scipy.stats.norm.ppf(POWER)
     count = max(2.0, np.floor((z / effect) ** 2))  # a little too few: Student's test needs more
     while count < MOST and _power(effect, count) < POWER:
         count += 1
@@ -187,6 +187,7 @@ def photographs_needed(difference: float, spread: float) -> float:
 
 def _power(effect: float, count: float) -> float:
     """Chance that Student's test on `count` photographs finds an effect."""
-    limit, centre = stats.t.ppf(1 - LEVEL / 2, count - 1), effect * np.sqrt(count)
-    found = stats.nct.sf(limit, count - 1, centre) + stats.nct.cdf(-limit, count - 1, centre)
+    limit, centre = scipy.stats.t.ppf(1 - LEVEL / 2, count - 1), effect * np.sqrt(count)
+    t = scipy.stats.nct
+    found = t.sf(limit, count - 1, centre) + t.cdf(-limit, count - 1, centre)
     return float(found)

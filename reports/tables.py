@@ -2,8 +2,9 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +42,20 @@ COST_KINDS = (
     "gpu-memory",
     "fit",
 )
+
+
+def computed_once(method: "Callable[[Run], pd.DataFrame]") -> "Callable[[Run], pd.DataFrame]":
+    """Let a run compute a table once, and give copies: many parts of a report ask for the same."""
+    kept = f"_{method.__name__}"
+
+    @wraps(method)
+    def table(run: "Run") -> pd.DataFrame:
+        if kept not in vars(run):
+            vars(run)[kept] = method(run)
+        copy: pd.DataFrame = vars(run)[kept].copy()
+        return copy
+
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +165,6 @@ class Run:
         table = self.scores.pivot(index="case_id", columns="label", values=column)
         return table.reindex(self.cases["case_id"])
 
-    @cached_property
-    def _leaderboard(self) -> pd.DataFrame:
-        """The leaderboard, computed once: half of a report asks for it."""
-        return self.leaderboard_of(np.ones(len(self.cases), bool))
-
     def leaderboard_of(self, chosen: NDArray[np.bool_]) -> pd.DataFrame:
         """Rank the methods by a part of the cases alone: the columns of `leaderboard`.
 
@@ -194,6 +204,7 @@ class Run:
         table["group"] = groups.reindex(table.index, fill_value="")
         return table
 
+    @computed_once
     def leaderboard(self) -> pd.DataFrame:
         """Rank the methods by challenge MSE; those that did not restore every case come last.
 
@@ -203,7 +214,7 @@ class Run:
         and in batches, medians), `coverage` (share of cases restored) and `group`: methods that
         share a letter cannot be told apart, see `statistics.groups`.
         """
-        return self._leaderboard.copy()
+        return self.leaderboard_of(np.ones(len(self.cases), bool))
 
     @cached_property
     def hidden_pixels(self) -> NDArray[np.int64]:
@@ -233,12 +244,14 @@ class Run:
         sizes = pd.Series(pd.cut(self.hidden_pixels, edges, labels=list(HOLE_AREAS)))
         return np.asarray(sizes.astype(object))
 
+    @computed_once
     def by_hole_size(self) -> pd.DataFrame:
         """Mean MSE of each method (rows, best first) by the hole's area in pixels (columns)."""
         table = self.mse.groupby(self.hole_areas).mean().T
         order = [name for name in HOLE_AREAS if name in table.columns]
         return table.loc[self.leaderboard()["method"], order].rename_axis("method")
 
+    @computed_once
     def by_content(self) -> pd.DataFrame:
         """Mean MSE of each method (rows, best first) by what the holes hide (columns)."""
         table = self.mse.groupby(self.cases["content"].to_numpy()).mean().T
@@ -263,6 +276,7 @@ class Run:
             }
         )
 
+    @computed_once
     def differences(self) -> pd.DataFrame:
         """Compare every other method with the best, case by case.
 
@@ -288,6 +302,7 @@ class Run:
         table["p_holm"] = statistics.holm(table["p"].to_numpy())
         return table
 
+    @computed_once
     def ranks(self) -> pd.DataFrame:
         """Average the ranks that each method has on the cases; a failure ranks last.
 
@@ -300,6 +315,7 @@ class Run:
         means = {"mean_rank": values.mean(axis=0), "low": low, "high": high}
         return pd.DataFrame({"method": methods, **means})
 
+    @computed_once
     def win_matrix(self) -> pd.DataFrame:
         """Share of cases on which the method of the row beats that of the column; ties are half.
 
@@ -341,6 +357,7 @@ class Run:
         numbers["cases_apart"] = np.where(counts > 1, needed[:, 1], np.nan)
         return pd.DataFrame({"method": others, "difference": made.mean, **numbers})
 
+    @computed_once
     def calibration(self) -> pd.DataFrame:
         """Compare the errors that methods expected of themselves with those that they made.
 
@@ -365,6 +382,7 @@ class Run:
                 rows.append((label, len(group), *means, low[0], high[0]))
         return pd.DataFrame(rows, columns=columns)
 
+    @computed_once
     def cost(self) -> pd.DataFrame:
         """Say what each method costs, from the timing pass; NaN where nothing was measured.
 
@@ -450,6 +468,7 @@ class Run:
         """Whether cases were restored, and not one could be scored."""
         return bool(self.mse.isna().all(axis=None) and (self.scores["status"] == "ok").any())
 
+    @computed_once
     def failures(self) -> pd.DataFrame:
         """Count the cases without a score by method, status and message."""
         failed = self.scores[self.scores["status"] != "ok"]

@@ -54,7 +54,8 @@ def views(run: Run) -> dict[str, Any]:
             chosen &= (values[name] == value) if value else True
         if not chosen.any():
             continue
-        board = run.leaderboard_of(chosen).set_index("method").loc[order, list(COLUMNS)]
+        board = run.leaderboard() if chosen.all() else run.leaderboard_of(chosen)
+        board = board.set_index("method").loc[order, list(COLUMNS)]
         boards["\n".join(choice)] = {
             "cases": int(chosen.sum()),
             "photographs": len(set(run.photographs[chosen])),

@@ -2,19 +2,28 @@
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
+from filelock import FileLock
 from PIL import Image
+from plugins import Hopeful, Misbehaves
 from skimage import data
 
 from inpaintbench.benchmarks import app
+from inpaintbench.benchmarks.run import run_suite
+from inpaintbench.benchmarks.suite import Suite
+from inpaintbench.benchmarks.timing import GROWTH
 from inpaintbench.datasets.cases import Observation
+from inpaintbench.methods import parse_method
 from inpaintbench.reports import load_run
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
@@ -66,21 +75,57 @@ def browser():
         opened.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser):
+    """Give the one window of all tests: its process compiles plotly's script but once."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
+@pytest.fixture
+def one_tab(window):
+    """Give an empty tab; whatever goes wrong in it gets into `complaints`."""
+    window.complaints = []
+    told = {
+        "console": lambda message: window.complaints.append(message.text),
+        "pageerror": lambda error: window.complaints.append(str(error)),
+        "requestfailed": lambda asked: window.complaints.append(asked.url),
+        "dialog": lambda dialog: window.complaints.append(dialog.message),
+    }
+    for event, hear in told.items():
+        window.on(event, hear)
+    yield window
+    window.goto("about:blank")
+    window.emulate_media(media="null", color_scheme="null")
+    for event, hear in told.items():
+        window.remove_listener(event, hear)
+    assert window.complaints == []
+
+
 @pytest.fixture(params=SIZES)
-def tab(browser, request):
-    """Give a tab in two sizes; whatever goes wrong in it gets into `complaints`."""
-    with browser.new_context(viewport=SIZES[request.param]) as context:
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("requestfailed", lambda asked: page.complaints.append(asked.url))
-        page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
-        yield page
-        assert page.complaints == []
+def tab(one_tab, request):
+    """Give the tab in two sizes."""
+    one_tab.set_viewport_size(SIZES[request.param])
+    return one_tab
+
+
+def in_both_sizes(tab, address):
+    """Open a page in both sizes in turn, for what takes long to make."""
+    for size in SIZES.values():
+        tab.goto("about:blank")
+        tab.set_viewport_size(size)
+        tab.goto(address)
+        yield size
+
+
+SERIOUS = """async () => {
+  const { violations } = await axe.run({ resultTypes: ["violations"] });
+  const serious = violations.filter((v) => ["serious", "critical"].includes(v.impact));
+  return serious.map((v) => [v.id, v.nodes[0].html]);
+}"""
 
 
 @pytest.fixture
@@ -89,11 +134,10 @@ def no_serious_faults():
     from axe_playwright_python.sync_playwright import Axe
 
     def check(page):
+        page.evaluate(Axe().axe_script)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page).response["violations"]
-            serious = [v for v in found if v["impact"] in ("serious", "critical")]
-            assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+            assert page.evaluate(SERIOUS) == []  # all that axe-core tells would be megabytes
 
     return check
 
@@ -194,15 +238,87 @@ def inpaintbench_here(*arguments, cwd):
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+def made_once(tmp_path_factory, name, make):
+    """Have `make` make a run in a folder, once for all processes that tests run in."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / name
+    with FileLock(base / f"{name}.lock"):
+        if not (folder / "run" / "environment.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+    return folder / "run"
+
+
 @pytest.fixture(scope="session")
 def hostile_run(hostile, hostile_names, tmp_path_factory):
     """A run of these methods and a good one."""
-    folder = tmp_path_factory.mktemp("hostile-run")
-    options = [f"--methods={','.join([*hostile_names, 'mean'])}", "--cases=17", "--jobs=1"]
-    made = inpaintbench("run", *options, "--out=run", cwd=folder, path=hostile)
-    assert made.returncode == 0, made.stderr
-    assert "\x1b" not in made.stdout
-    return load_run(folder / "run")
+
+    def make(folder):
+        options = [f"--methods={','.join([*hostile_names, 'mean'])}", "--cases=17", "--jobs=1"]
+        made = inpaintbench("run", *options, "--out=run", cwd=folder, path=hostile)
+        assert made.returncode == 0, made.stderr
+        assert "\x1b" not in made.stdout
+
+    return load_run(made_once(tmp_path_factory, "hostile-run", make))
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory):
+    """The folder of a run of 34 cases, of which tests of reports take a part with `part_of`."""
+    names = ("mean", "telea", "telea:radius=9", "harmonic", "gaussian")
+
+    def make(folder):
+        suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
+        methods = [*map(parse_method, names), Hopeful(), Misbehaves(way="raise")]
+        run_suite(suite, methods, folder / "run", 1, 60, lambda *_: None, print, timed=False)
+
+    return made_once(tmp_path_factory, "whole-run", make)
+
+
+def part_of(run, labels, target):
+    """Copy what a run holds of some of its methods, with made-up timings of those that never fail.
+
+    That what fails is not timed, and how long it takes to time what does not, is for other tests.
+    """
+
+    def others(folder, names):
+        rooms = ("scores.parquet", "restorations")
+        mine = (name for name in names if name.replace("~", "=") in labels)
+        return {*names} - {*mine} if Path(folder).name in rooms else ()
+
+    shutil.copytree(run, target, ignore=others)
+    for name in ("methods", "run"):
+        content = json.loads((target / f"{name}.json").read_text())
+        if name == "methods":
+            content = {label: about for label, about in content.items() if label in labels}
+        else:
+            content["methods"] = [label for label in content["methods"] if label in labels]
+        (target / f"{name}.json").write_text(json.dumps(content))
+    whole = pd.read_parquet(target / "scores.parquet").groupby("label")["mse"].count()
+    made_up_timings(whole.index[whole == whole.max()]).to_parquet(target / "timings.parquet")
+    return target
+
+
+def made_up_timings(labels):
+    """Timings of all kinds that a run on a CPU has."""
+    rng = np.random.default_rng(0)
+    kinds = {"load": (1, 0.5), "first": (1, 0.02), "single": (30, 0.002), "batch": (3, 0.001)}
+    rows = []
+    for label in labels:
+        for kind, (count, scale) in kinds.items():
+            crops = 64 if kind == "batch" else 1
+            seconds = rng.gamma(2, scale, count)
+            rows += [{"label": label, "kind": kind, "seconds": s, "crops": crops} for s in seconds]
+        for side, hole in GROWTH:
+            pixels = {"picture_pixels": side**2, "hidden_pixels": hole**2}
+            rows.append(
+                {"label": label, "kind": "growth", "seconds": rng.gamma(2, 0.002), **pixels}
+            )
+        for kind in ("memory-before", "memory"):
+            rows.append({"label": label, "kind": kind, "bytes": rng.uniform(1e8, 1e9)})
+    return pd.DataFrame(rows)
 
 
 def replace_table(path, table):

@@ -9,13 +9,10 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import inpaintbench_here, replace_table
+from conftest import inpaintbench_here, part_of, replace_table
 from test_reports import NAN, made_up
 
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import parse_method
 from inpaintbench.reports import load_run
 from inpaintbench.reports.comparison import compare, environment_changes
 from inpaintbench.reports.history import append_history, comparable, read_history
@@ -24,12 +21,8 @@ from inpaintbench.reports.tables import FORMAT
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
-    methods = [parse_method(name) for name in ("mean", "telea")]
-    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print)
-    return folder
+def made(whole_run, tmp_path_factory):
+    return part_of(whole_run, ("mean", "telea"), tmp_path_factory.mktemp("runs") / "first")
 
 
 @pytest.fixture
@@ -128,6 +121,8 @@ def test_compare_is_a_gate_that_says_what_changed(finished, tmp_path):
 
 
 def test_a_history_grows_run_by_run_and_the_report_draws_it(finished, tmp_path):
+    for room in ("pictures", "restorations"):  # none are needed here
+        shutil.rmtree(finished / room)
     later = {"finished": "2999-01-02T00:00:00+00:00"}
     changed(finished, tmp_path / "worse", later, worse=1)
     for _ in range(2):  # the second time adds nothing
@@ -162,20 +157,27 @@ def test_runs_added_at_the_same_time_are_all_kept(finished, tmp_path):
         "from inpaintbench.reports import load_run\n"
         "from inpaintbench.reports.history import append_history\n"
         "from pathlib import Path\n"
-        "run = load_run(sys.argv[1])\n"
-        "run.leaderboard()\n"
+        "from threading import Thread\n"
+        "runs = [load_run(path) for path in sys.argv[1:]]\n"
+        "adding = [Thread(target=append_history, args=(Path('h.parquet'), run)) for run in runs]\n"
+        "for run in runs:\n"
+        "    run.leaderboard()\n"
         "print(flush=True)\n"
         "sys.stdin.readline()\n"  # until all are ready
-        "append_history(Path('h.parquet'), run)\n"
+        "for thread in adding:\n"
+        "    thread.start()\n"
+        "for thread in adding:\n"
+        "    thread.join()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": tmp_path}
-    adding = [subprocess.Popen([sys.executable, "-c", program, run], **pipes) for run in runs]
+    pairs = (runs[:2], runs[2:])  # in two threads of two processes
+    adding = [subprocess.Popen([sys.executable, "-c", program, *pair], **pipes) for pair in pairs]
     for process in adding:
         process.stdout.readline()
     for process in adding:
         process.stdin.write("\n")
         process.stdin.flush()
-    assert [process.wait() for process in adding] == [0] * len(runs)
+    assert [process.wait() for process in adding] == [0, 0]
     assert read_history(tmp_path / "h.parquet")["finished"].nunique() == len(runs)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from conftest import inpaintbench_here
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -277,9 +279,7 @@ def test_without_fastapi_it_says_what_to_install(tmp_path):
 
 def test_a_port_that_is_taken_is_told(address, tmp_path):
     port = address.rstrip("/").rpartition(":")[2]
-    answer = subprocess.run(
-        [*COMMAND, f"--port={port}"], capture_output=True, text=True, cwd=tmp_path
-    )
+    answer = inpaintbench_here("demo", f"--port={port}", cwd=tmp_path)
     assert answer.returncode == 2
     assert f"cannot listen on 127.0.0.1, port {port}" in answer.stderr
     assert answer.stderr.count("\n") == 1
@@ -300,8 +300,10 @@ def loaded(tab, address, file):
 
 
 def choose(tab, *names):
-    for tick in tab.locator("input[name=method]").all():
-        tick.set_checked(tick.get_attribute("value") in names)
+    values = "(ticks) => ticks.map((tick) => tick.value)"
+    ticked = tab.locator("input[name=method]:checked").evaluate_all(values)
+    for name in {*names} ^ {*ticked}:
+        tab.locator(f"input[name=method][value={json.dumps(name, ensure_ascii=False)}]").click()
 
 
 def finished(tab):

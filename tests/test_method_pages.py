@@ -6,11 +6,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import replace_table
+from conftest import part_of, replace_table
 
 from inpaintbench.benchmarks.cards import describe_methods
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.methods import Method, method_classes, parse_method
 from inpaintbench.methods.weights import SHIPPED, read_card
 from inpaintbench.reports import load_run
@@ -19,29 +17,33 @@ from inpaintbench.reports.method_page import (
     read_descriptions,
     standings,
     telling_cases,
+    write_method_pages,
 )
 from inpaintbench.reports.page import write_report
+from inpaintbench.reports.tiles import error_scale
 
-LABELS = ("mean", "telea", "telea:radius=9", "gaussian")
+LABELS = ("mean", "telea", "telea:radius=9.0", "gaussian")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
-    methods = [parse_method(name) for name in LABELS]
-    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print)
-    return load_run(folder)
+def finished(whole_run, tmp_path_factory):
+    return load_run(part_of(whole_run, LABELS, tmp_path_factory.mktemp("runs") / "first"))
+
+
+@pytest.fixture(scope="module")
+def report(whole_run, tmp_path_factory):
+    folder = part_of(whole_run, LABELS[1:3], tmp_path_factory.mktemp("runs") / "few")
+    return write_report(load_run(folder))
 
 
 def page_of(run, label):
-    write_report(run)
-    return run.path / "report" / page_address(label)
+    write_method_pages(run, run.report_folder, error_scale([], run.levels, "grey levels"))
+    return run.report_folder / page_address(label)
 
 
 def test_a_run_records_what_its_methods_are(finished):
     recorded = read_descriptions(finished)
-    assert list(recorded) == ["mean", "telea", "telea:radius=9.0", "gaussian"]
+    assert tuple(recorded) == LABELS
     (radius,) = recorded["telea:radius=9.0"]["parameters"]
     assert (radius["name"], radius["value"], radius["default"]) == ("radius", 9.0, False)
     assert recorded["mean"]["card"] is None
@@ -164,9 +166,8 @@ def test_a_method_alone_or_without_a_score_has_a_page(finished, tmp_path):
     assert "The run kept no pictures" in text
 
 
-def test_from_the_report_to_a_method_and_back(finished, tab, no_serious_faults):
-    write_report(finished)
-    tab.goto((finished.path / "report" / "index.html").as_uri())
+def test_from_the_report_to_a_method_and_back(report, tab, no_serious_faults):
+    tab.goto(report.as_uri())
     no_serious_faults(tab)
     tab.get_by_role("link", name="telea:radius=9.0").click()
     assert tab.inner_text("h1") == "telea:radius=9.0"

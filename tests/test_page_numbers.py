@@ -9,9 +9,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import replace_table
+from conftest import SIZES, part_of, replace_table
 from PIL import Image
-from plugins import Hopeful, Misbehaves
 from scipy import ndimage, stats
 
 from inpaintbench.benchmarks.run import run_suite
@@ -54,18 +53,11 @@ READ = """() => {
 }"""
 
 
-def make_run(folder, task, names, extra=()):
-    suite = Suite(name="small", task=task, cases=34, seed=1, methods=["mean"])
-    methods = [*(parse_method(name) for name in names), *extra]
-    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(whole_run, tmp_path_factory):
     """A run with a method that fails on some cases, two sources, and what was scored before."""
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    make_run(folder, "crop", COMPLETE[:-1], [Hopeful(), Misbehaves(way="raise")])
+    target = tmp_path_factory.mktemp("runs") / "first"
+    folder = part_of(whole_run, (*COMPLETE, FAILING), target)
     cases = pd.read_parquet(folder / "cases.parquet")
     cases.loc[cases["image_id"] < "d", "source"] = "elsewhere"
     replace_table(folder / "cases.parquet", cases)
@@ -79,16 +71,15 @@ def folder(tmp_path_factory):
     return folder
 
 
-def read_page(browser, folder):
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        tab = context.new_page()
-        tab.goto((folder / "report" / "index.html").as_uri())
-        return tab.evaluate(READ)
+def read_page(tab, folder):
+    tab.set_viewport_size(SIZES["desktop"])
+    tab.goto((folder / "report" / "index.html").as_uri())
+    return tab.evaluate(READ)
 
 
 @pytest.fixture(scope="module")
-def page(browser, folder):
-    return read_page(browser, folder)
+def page(window, folder):
+    return read_page(window, folder)
 
 
 @pytest.fixture(scope="module")
@@ -585,16 +576,17 @@ def test_what_the_script_shows_of_cases_and_filters(page, mse, scores, cases):
     assert len(data["views"]["boards"]) > 5
 
 
-def test_lists_of_cases(browser, folder, mse):
-    with browser.new_context() as context:
-        tab = context.new_page()
-        tab.goto((folder / "report" / "index.html").as_uri())
-        rows = []
-        for _ in range(4):
-            rows += tab.locator("#cases-table tbody tr").all()
-            rows = [r if isinstance(r, list) else r.locator("td").all_inner_texts() for r in rows]
-            if tab.locator("#next").is_enabled():
-                tab.click("#next")
+def test_lists_of_cases(one_tab, folder, mse):
+    one_tab.set_viewport_size(SIZES["desktop"])
+    one_tab.goto((folder / "report" / "index.html").as_uri())
+    rows = []
+    for _ in range(4):
+        rows += one_tab.evaluate(
+            "[...$('cases-table').tBodies[0].rows]"
+            ".map((row) => [...row.cells].map((cell) => cell.innerText))"
+        )
+        if one_tab.locator("#next").is_enabled():
+            one_tab.click("#next")
     table = pd.DataFrame(rows).set_index(0)
     assert list(table.index) == sorted(mse.index)
     chosen = mse.loc[table.index]
@@ -605,10 +597,13 @@ def test_lists_of_cases(browser, folder, mse):
     same(table[8], chosen[mse.columns[1]], 1)
 
 
-def test_counts_are_scored_and_shown_as_such(browser, tmp_path):
-    folder = make_run(tmp_path / "counts", "center-pixel", ["mean", "telea"])
+def test_counts_are_scored_and_shown_as_such(window, tmp_path):
+    folder = tmp_path / "counts"
+    suite = Suite(name="small", task="center-pixel", cases=34, seed=1, methods=["mean"])
+    methods = [parse_method("mean"), parse_method("telea")]
+    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print, timed=False)
     write_report(load_run(folder))
-    page = read_page(browser, folder)
+    page = read_page(window, folder)
     scores = pd.read_parquet(folder / "scores.parquet")
     table = shown(page, "task-scores")
     for label, part in scores.groupby("label"):

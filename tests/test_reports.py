@@ -1,5 +1,6 @@
 """Tables and the page, against scores whose answer is known."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,12 +11,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from plugins import Hopeful
+from conftest import part_of
 
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import parse_method
 from inpaintbench.reports import Run, load_run
 from inpaintbench.reports.comparison import compare
 from inpaintbench.reports.page import write_report
@@ -169,18 +167,14 @@ def test_calibration_compares_what_was_expected_with_what_was_made():
     assert text == "knows expected an MSE of {:.1f} and had {:.1f}".format(*means)
 
 
-def test_a_run_of_methods_that_cannot_tell_has_no_calibration(finished):
+def test_a_run_of_methods_that_cannot_tell_has_no_calibration(finished, page):
     assert made_up({"a": [1, 2]}, list("pq")).calibration().empty  # of an earlier version
-    run = load_run(finished)
-    assert run.calibration().empty
-    assert "how far off" not in write_report(run).read_text()
+    assert load_run(finished).calibration().empty
+    assert "how far off" not in page.read_text()
 
 
-def test_the_page_shows_whether_a_method_knows_how_far_off_it_is(tmp_path):
-    suite = Suite(name="small", task="crop", cases=30, seed=1, methods=["mean"])
-    methods = [Hopeful(), parse_method("mean")]
-    run_suite(suite, methods, tmp_path / "run", 1, 60, lambda *_: None, print)
-    run = load_run(tmp_path / "run")
+def test_the_page_shows_whether_a_method_knows_how_far_off_it_is(whole_run, tmp_path):
+    run = load_run(part_of(whole_run, ("hopeful", "mean"), tmp_path / "run"))
     mse = run.mse["hopeful"].mean()
     text = write_report(run).read_text()
     Page(text)
@@ -220,12 +214,14 @@ def test_compare_uses_identical_cases_alone():
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    suite = Suite(name="small", task="crop", cases=30, seed=1, methods=["mean"])
-    methods = [parse_method(name) for name in ("mean", "telea", "telea:radius=9")]
-    run_suite(suite, methods, folder, 2, 60, lambda *_: None, print)
-    return folder
+def finished(whole_run, tmp_path_factory):
+    labels = ("mean", "telea", "telea:radius=9.0")
+    return part_of(whole_run, labels, tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return write_report(load_run(finished))
 
 
 class Page(HTMLParser):
@@ -249,8 +245,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_needs_no_network_and_shows_every_method(finished):
-    page = write_report(load_run(finished))
+def test_the_page_needs_no_network_and_shows_every_method(finished, page):
     text = page.read_text()
     parsed = Page(text)
     assert page == finished / "report" / "index.html"
@@ -264,8 +259,8 @@ def test_the_page_needs_no_network_and_shows_every_method(finished):
     assert page.stat().st_size < 15_000_000
 
 
-def test_the_page_says_what_the_harness_itself_took(finished):
-    run = load_run(finished)
+def test_the_page_says_what_the_harness_itself_took(finished, tmp_path):
+    run = dataclasses.replace(load_run(finished), path=tmp_path)
     run.environment["worker_seconds"] = {"drawing": 1, "method": 7, "sending": 1.5, "scoring": 0.5}
     text = write_report(run).read_text()
     assert "70% were the methods&#39; own; drawing cases took 10%, scoring 5%" in text
@@ -274,19 +269,18 @@ def test_the_page_says_what_the_harness_itself_took(finished):
     assert "the methods&#39; own" not in write_report(run).read_text()
 
 
-def test_the_files_beside_the_page_hold_the_leaderboard(finished):
+def test_the_files_beside_the_page_hold_the_leaderboard(finished, page):
     run = load_run(finished)
-    write_report(run)
-    stored = pd.read_csv(finished / "report" / "leaderboard.csv")
+    stored = pd.read_csv(page.with_name("leaderboard.csv"))
     pd.testing.assert_frame_equal(stored, run.leaderboard(), check_dtype=False)
-    told = (finished / "report" / "leaderboard.md").read_text()
+    told = page.with_name("leaderboard.md").read_text()
     assert run.verdict() in told
     rows = re.findall(r"^\| \d+ \| (\S+) \|", told, re.MULTILINE)
     assert rows == run.leaderboard()["method"].tolist()
 
 
 def test_text_from_outside_cannot_become_markup(finished, tmp_path):
-    run = load_run(finished)
+    run = dataclasses.replace(load_run(finished), path=tmp_path)
     run.scores.loc[0, ["status", "message", "mse"]] = ["error", "<script>alert(1)</script>", NAN]
     page = write_report(run).read_text()
     assert "<script>alert(1)" not in page
@@ -294,9 +288,9 @@ def test_text_from_outside_cannot_become_markup(finished, tmp_path):
     assert markdown_table(pd.DataFrame({"a": ["x|y"]})).endswith("| x\\|y |")
 
 
-def test_a_report_is_rebuilt_from_the_files_alone(finished, tmp_path):
+def test_a_report_is_rebuilt_from_the_files_alone(finished, page, tmp_path):
     elsewhere = shutil.copytree(finished, tmp_path / "elsewhere" / finished.name)
-    shutil.rmtree(elsewhere / "report", ignore_errors=True)
+    shutil.rmtree(elsewhere / "report")
     program = (
         "import sys\n"
         "from inpaintbench.reports import load_run\n"
@@ -306,9 +300,7 @@ def test_a_report_is_rebuilt_from_the_files_alone(finished, tmp_path):
         "assert not [m for m in ours if '.methods' in m or '.benchmarks' in m], ours\n"
     )
     subprocess.run([sys.executable, "-c", program, elsewhere], check=True, cwd=tmp_path)
-    first = write_report(load_run(finished)).read_text()
-    again = (elsewhere / "report" / "index.html").read_text()
-    assert first == again
+    assert page.read_text() == (elsewhere / "report" / "index.html").read_text()
 
 
 def test_the_last_run_is_the_one_finished_last(tmp_path):

@@ -5,7 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
-from conftest import inpaintbench
+from conftest import inpaintbench, inpaintbench_here
 from PIL import Image
 from plugins import Hopeful, Misbehaves, Spy
 from skimage import data
@@ -25,8 +25,8 @@ from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 
 
-def run(*arguments, cwd, path=None):
-    return inpaintbench("try", *arguments, cwd=cwd, path=path)
+def run(*arguments, cwd):
+    return inpaintbench_here("try", *arguments, cwd=cwd)
 
 
 PICTURES = {
@@ -122,7 +122,7 @@ WAYS = {
 def test_a_failing_method_is_a_row_and_the_next_one_works():
     picture = data.camera()[:71, :90]  # of an odd height: misbehaves
     mask = hole_mask(picture, ["30,40,9,12"], None)
-    with restorer(6) as restore:
+    with restorer(2) as restore:
         for way, (status, words) in WAYS.items():
             trial = try_method(restore, Misbehaves(way=way), picture, mask, True)
             assert (trial.status, words in trial.note) == (status, True), trial
@@ -173,13 +173,8 @@ def test_what_is_shown_holds_the_holes_and_stays_inside():
 def test_hostile_names_and_messages_are_shown_and_do_nothing(hostile, hostile_names, tmp_path):
     name = "<script>[bold]\x1b[31m\u202e.png"
     stored(PICTURES["grey"], tmp_path / name)
-    made = run(
-        name,
-        "--box=30,40,9,12",
-        f"--methods={','.join(hostile_names)},mean",
-        cwd=tmp_path,
-        path=hostile,
-    )
+    options = ["--box=30,40,9,12", f"--methods={','.join(hostile_names)},mean"]
+    made = inpaintbench("try", name, *options, cwd=tmp_path, path=hostile)
     assert made.returncode == 0, made.stderr
     assert "\x1b" not in made.stdout + made.stderr
     assert "\u202e" not in made.stdout + made.stderr

@@ -250,7 +250,7 @@ function startFigures() {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       watcher.unobserve(entry.target);
-      draw(entry.target);
+      if (!entry.target.drawn) draw(entry.target);  // for print it may be already
     }
   }, { rootMargin: "150px" });
   for (const figure of figures) {
