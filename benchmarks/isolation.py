@@ -36,7 +36,7 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 MEMORY = "/dev/shm"  # a folder that is no disk
-PROCESS, FAULTS = "process.txt", "faults.txt"
+LEADER, FAULTS = ".leader", "faults.txt"
 SPARE_PROCESSES = 512  # that a user may start while a method runs, before it cannot fork any more
 
 user_stderr: TextIO = sys.stderr  # what a method prints is not heard, but our own words are
@@ -135,7 +135,7 @@ class Isolation:
             raise error from None
         except Exception as error:  # an answer that cannot be sent between processes
             raise MethodFailed("error", f"{type(error).__name__}: {error}") from None
-        self._kill_family()
+        self._kill_families()
         raise problem
 
     def _last_words(self) -> str:
@@ -143,18 +143,33 @@ class Isolation:
             return (self.folder / FAULTS).read_text(errors="replace")
         return ""
 
-    def _kill_family(self) -> None:
-        """Kill whatever the process started: it leads a group of its own."""
+    def _kill_families(self, living: bool = False) -> None:
+        """Kill whatever a process started that has died, or is `living`: it leads its own group.
+
+        After one that died, the next may have begun by now.
+        """
         self.answered = False
-        with suppress(AttributeError, OSError, ValueError):  # no groups; none is left; no process
-            os.killpg(int((self.folder / PROCESS).read_text()), signal.SIGKILL)
+        for file in self.folder.glob(f"*{LEADER}"):
+            leader = int(file.stem)
+            if hasattr(os, "killpg") and (living or not _lives(leader)):
+                with suppress(OSError):  # none is left
+                    os.killpg(leader, signal.SIGKILL)
+                file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the process, and all that it started."""
-        self._kill_family()
+        self._kill_families(living=True)
         self._pool.stop()
         self._pool.join()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 _own = threading.local()  # a worker of a cluster may have several threads, each with its process
@@ -238,7 +253,7 @@ def confine(memory: int, folder: str) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    (Path(folder) / PROCESS).write_text(str(os.getpid()))
+    (Path(folder) / f"{os.getpid()}{LEADER}").touch()
     faults = open(Path(folder) / FAULTS, "w")  # noqa: SIM115  (for as long as the process lives)
     faulthandler.enable(faults)
 

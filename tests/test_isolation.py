@@ -144,6 +144,35 @@ def test_a_process_that_died_is_followed_by_another(observation):
         process.close()
 
 
+LEAVE_A_CHILD = f"""
+import subprocess, sys
+code = "import time; time.sleep(1000)  # {plugins.CHILD}"
+subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.DEVNULL)
+"""
+
+
+def test_what_the_dead_left_is_killed_and_the_next_process_is_not(observation):
+    """A process that died may be followed by another before its children are looked for."""
+    process = Isolation(4.0)
+    packed = pack([observation]), pack([])
+    try:
+        process.call(answer, parse_method("mean"), *packed, seconds=10.0)
+        living = psutil.Process(int(next(process.folder.glob("*.leader")).stem))
+        with subprocess.Popen(
+            [sys.executable, "-c", LEAVE_A_CHILD], start_new_session=True
+        ) as dead:
+            dead.wait()
+        (process.folder / f"{dead.pid}.leader").touch()
+        assert len(children_left()) == 1
+        process._kill_families()
+        psutil.wait_procs(children_left(), timeout=10)
+        assert not children_left()
+        assert living.is_running()
+    finally:
+        process.close()
+    assert not living.is_running()
+
+
 class Always(plugins.Misbehaves):
     """Misbehaves on every picture."""
 
