@@ -21,9 +21,6 @@ from inpaintbench.benchmarks.workers import answer
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import parse_method
 
-# Its costly fixture is made once; and what one process leaves behind, another would find.
-pytestmark = pytest.mark.xdist_group("isolation")
-
 WAYS = {
     "raise": ("error", "RuntimeError: on purpose"),
     "exit": ("crash", "exit code 3"),

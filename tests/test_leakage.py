@@ -38,8 +38,6 @@ from inpaintbench.reports import load_run
 from inpaintbench.reports.page import write_report
 from inpaintbench.reports.texts import leaderboard_text
 
-pytestmark = pytest.mark.xdist_group("leakage")  # its costly fixtures are made once
-
 TURNS = {
     "as it is": lambda p: p,
     "flipped": np.fliplr,

@@ -32,8 +32,6 @@ from inpaintbench.methods.photographs import is_held_out, read_split
 from inpaintbench.methods.training_pictures import training_pictures
 from inpaintbench.methods.weights import SHIPPED, read_card
 
-pytestmark = pytest.mark.xdist_group("training")  # its costly fixtures are made once
-
 
 class Tiny(WindowMethod):
     """A network that trains in a second, and can grow."""
