@@ -17,6 +17,7 @@ import numpy as np
 from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.datasets.cases import UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.images import BUNDLED_NAME, read_photograph
 from inpaintbench.methods.method import CLOSE, Method, highest_value
 
 # Pictures that several checks look at, as `_observation` makes them.
@@ -66,16 +67,9 @@ def run_checks(method: type[Method]) -> Iterator[tuple[str, str]]:
             yield str(check.__doc__), ""
 
 
-@lru_cache(maxsize=1)
-def _astronaut() -> Array:
-    from skimage import data
-
-    picture: Array = data.astronaut()
-    return picture
-
-
 def _photograph(height: int, width: int, colour: bool = False, deep: bool = False) -> Array:
-    source = _astronaut()[20 : 20 + height, 180 : 180 + width]
+    photograph = read_photograph(BUNDLED_NAME, "astronaut", 1, colour=True)
+    source = photograph.pixels[20 : 20 + height, 180 : 180 + width]
     pixels = source if colour else source[..., 1]
     return pixels.astype(np.uint16) * 257 if deep else pixels
 
@@ -173,7 +167,7 @@ def check_sixteen_bits(method: type[Method]) -> None:
 
 def check_sizes(method: type[Method]) -> None:
     """Odd and even sides, small and large, are restored."""
-    for height, width in ((45, 46), (101, 64), (130, 101)):
+    for height, width in ((45, 46), (70, 93), (101, 64), (200, 131)):
         _restored(method(), _observation(method, height, width, (20, 31, 21, 36)))
 
 

@@ -66,6 +66,7 @@ def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
         return
     # What a killed worker leaves behind, Python cleans up by itself; no user need hear of it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    # skimage.io reads the bundled photographs.
     context = forking_context(["inpaintbench.benchmarks.blocks", "skimage.io"])
     pool = ProcessPool(jobs, initializer=_begin, context=context)
 

@@ -479,7 +479,7 @@ def lift(run: Run) -> "Figure":
 
 def _few_predictions(run: Run) -> pd.DataFrame:
     """The best methods' predictions on `POINTS` cases at the most, evenly over actual values."""
-    table = run.predictions.dropna(axis=1, how="all").iloc[:, :SHOWN]
+    table = run.predictions().dropna(axis=1, how="all").iloc[:, :SHOWN]
     chosen = np.linspace(0, len(table) - 1, min(len(table), POINTS)).round().astype(int)
     return table.iloc[chosen]
 

@@ -132,7 +132,7 @@ class Run:
             table["r2"] = 1 - errors.groupby(done["label"]).mean() / spread
         return table.loc[self.leaderboard()["method"]].rename_axis("method").reset_index()
 
-    @cached_property
+    @computed_once
     def predictions(self) -> pd.DataFrame:
         """Say what methods restored where one pixel of a case is asked for.
 

@@ -19,8 +19,6 @@ from plugins import Hopeful, Misbehaves
 from skimage import data
 
 from inpaintbench.benchmarks import app
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.timing import GROWTH
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
@@ -270,9 +268,10 @@ def whole_run(tmp_path_factory):
     names = ("mean", "telea", "telea:radius=9", "harmonic", "gaussian")
 
     def make(folder):
-        suite = Suite(name="small", task="crop", cases=34, seed=1, methods=["mean"])
+        from test_run import carried_out, small  # which needs this module
+
         methods = [*map(parse_method, names), Hopeful(), Misbehaves(way="raise")]
-        run_suite(suite, methods, folder / "run", 1, 60, lambda *_: None, print, timed=False)
+        carried_out(folder / "run", methods, suite=small(34, seed=1))
 
     return made_once(tmp_path_factory, "whole-run", make)
 

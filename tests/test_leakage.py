@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.fft import dct
 from scipy.ndimage import gaussian_filter
 from skimage import data
+from test_run import carried_out, small
 
 from inpaintbench.benchmarks.leakage import (
     Leak,
@@ -19,8 +20,7 @@ from inpaintbench.benchmarks.leakage import (
     leak_notices,
     unknown_training,
 )
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite, read_suite
+from inpaintbench.benchmarks.suite import read_suite
 from inpaintbench.datasets.fingerprints import (
     THRESHOLD,
     distance,
@@ -140,11 +140,10 @@ def leaky(trained, tmp_path_factory):
     original = Image.open(folder / training_names(folder)[2])
     copy = original.resize((112, 90), Image.Resampling.BICUBIC)
     copy.save(images / "copy.jpg", quality=60)
-    suite = Suite(name="mine", task="crop", images=str(images), cases=20, seed=1, methods=["mean"])
     methods = [parse_method(f"gaussian:weights={weights}"), parse_method("mean"), Gaussian()]
-    warnings = []
     run = images.parent / "run"
-    run_suite(suite, methods, run, 1, 60, lambda *_: None, warnings.append, timed=False)
+    suite = small(20, name="mine", images=str(images), seed=1)
+    _, warnings = carried_out(run, methods, suite=suite)
     return load_run(run), methods[0].label, warnings
 
 

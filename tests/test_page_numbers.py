@@ -12,9 +12,8 @@ import pytest
 from conftest import SIZES, part_of, replace_table
 from PIL import Image
 from scipy import ndimage, stats
+from test_run import carried_out, small
 
-from inpaintbench.benchmarks.run import run_suite
-from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.files import safe_name
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import load_run
@@ -599,9 +598,8 @@ def test_lists_of_cases(one_tab, folder, mse):
 
 def test_counts_are_scored_and_shown_as_such(window, tmp_path):
     folder = tmp_path / "counts"
-    suite = Suite(name="small", task="center-pixel", cases=34, seed=1, methods=["mean"])
     methods = [parse_method("mean"), parse_method("telea")]
-    run_suite(suite, methods, folder, 1, 60, lambda *_: None, print, timed=False)
+    carried_out(folder, methods, suite=small(34, task="center-pixel", seed=1))
     write_report(load_run(folder))
     page = read_page(window, folder)
     scores = pd.read_parquet(folder / "scores.parquet")
