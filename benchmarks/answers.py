@@ -4,9 +4,10 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from mmap import ACCESS_COPY, PAGESIZE, mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,55 +21,36 @@ class InvalidRestoration(ValueError):
     """A method returned something that is no restoration; the message says what."""
 
 
-class Form(NamedTuple):
-    """What a packed picture looks like.
+@dataclass(frozen=True)
+class Packed:
+    """Observations as bytes, and what they look like: a column for each thing, quickly sent.
 
     Attributes
     ----------
-    shape, dtype : of the image
-    mask : shape of the mask
-    hidden : number of hidden pixels
-    place, mask_place : of the image's and the mask's first byte among the packed ones
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    mask: tuple[int, ...]
-    hidden: int
-    place: int
-    mask_place: int
-
-    @property
-    def answer(self) -> tuple[int, ...]:
-        """Shape of the hidden pixels, as `image[mask]`."""
-        return (self.hidden, *self.shape[2:])
-
-
-class Packed(NamedTuple):
-    """Observations as bytes.
-
-    Attributes
-    ----------
-    forms : of the pictures
+    shapes, dtypes : of the images
+    masks : shapes of the masks
+    answers : shapes of the hidden pixels, as `image[mask]`
+    places, mask_places : of each image's and mask's first byte among the pixels
     pixels : each image and its mask, with spare bytes so that all are aligned
     lent : path of a file that holds the pixels instead; many times faster than a pipe
     """
 
-    forms: list[Form]
+    shapes: list[tuple[int, ...]]
+    dtypes: list[str]
+    masks: list[tuple[int, ...]]
+    answers: list[tuple[int, ...]]
+    places: list[int]
+    mask_places: list[int]
     pixels: bytes
     lent: str = ""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Plain tuples are sent several times faster than named ones.
-        return _packed, ([tuple(form) for form in self.forms], self.pixels, self.lent)
+    def __len__(self) -> int:
+        return len(self.shapes)
 
     def only(self, part: slice) -> "Packed":
         """Take some of the observations; the pixels stay together."""
-        return self._replace(forms=self.forms[part])
-
-
-def _packed(forms: list[tuple[Any, ...]], pixels: bytes, lent: str) -> Packed:
-    return Packed([Form(*form) for form in forms], pixels, lent)
+        columns = ("shapes", "dtypes", "masks", "answers", "places", "mask_places")
+        return replace(self, **{name: getattr(self, name)[part] for name in columns})
 
 
 class Answers(NamedTuple):
@@ -92,18 +74,20 @@ class Answers(NamedTuple):
 
 def pack(observations: Sequence[Observation]) -> Packed:
     """Pack observations to send them to another process."""
-    forms: list[Form] = []
+    packed = Packed([], [], [], [], [], [], b"")
     pieces: list[bytes | memoryview] = []
     place = 0
     for observation in observations:
         image, mask = (np.ascontiguousarray(a) for a in (observation.image, observation.mask))
-        behind = place + image.nbytes + -image.nbytes % ALIGNED
-        hidden = int(np.count_nonzero(mask))
-        forms.append(Form(image.shape, image.dtype.str, mask.shape, hidden, place, behind))
-        place = behind + mask.nbytes + -mask.nbytes % ALIGNED
-        for array in (image, mask):
+        packed.shapes.append(image.shape)
+        packed.dtypes.append(image.dtype.str)
+        packed.masks.append(mask.shape)
+        packed.answers.append((int(np.count_nonzero(mask)), *image.shape[2:]))
+        for array, places in ((image, packed.places), (mask, packed.mask_places)):
+            places.append(place)
+            place += array.nbytes + -array.nbytes % ALIGNED
             pieces += [array.data, SPARE[: -array.nbytes % ALIGNED]]
-    return Packed(forms, b"".join(pieces))
+    return replace(packed, pixels=b"".join(pieces))
 
 
 class Lending:
@@ -132,7 +116,7 @@ class Lending:
             weakref.finalize(self, Path(path).unlink, missing_ok=True)
             with open(number, "wb") as file:
                 file.write(packed.pixels)
-            self.packed = packed._replace(pixels=b"", lent=path)
+            self.packed = replace(packed, pixels=b"", lent=path)
 
 
 def taken(packed: Packed) -> mmap | bytearray:
@@ -145,11 +129,12 @@ def taken(packed: Packed) -> mmap | bytearray:
 
 def unpack(packed: Packed, memory: mmap | bytearray) -> list[Observation]:
     """Make the observations again, in bytes that were `taken`."""
+    columns = (packed.shapes, packed.dtypes, packed.places, packed.masks, packed.mask_places)
     return [
         Observation(
             np.ndarray(shape, dtype, memory, place), np.ndarray(mask, bool, memory, mask_place)
         )
-        for shape, dtype, mask, _, place, mask_place in packed.forms
+        for shape, dtype, place, mask, mask_place in zip(*columns, strict=True)
     ]
 
 
@@ -161,8 +146,7 @@ def modified(packed: Packed, memory: mmap | bytearray) -> list[int]:
     if np.array_equal(before, now):
         return []
     changed = np.flatnonzero(before != now) * before.itemsize
-    starts = [form.place for form in packed.forms]
-    return sorted(set((np.searchsorted(starts, changed, "right") - 1).tolist()))
+    return sorted(set((np.searchsorted(packed.places, changed, "right") - 1).tolist()))
 
 
 def _is_untouched(memory: mmap | bytearray) -> bool:
@@ -197,17 +181,20 @@ def finish_picture(restored: object, observation: Observation) -> tuple[Array, f
     InvalidRestoration
         If it is no array of numbers of the picture's shape, or not finite.
     """
-    image = observation.image
-    exact = _numbers(restored, observation.answer_shape)
-    if observation.mask.all():
-        return _rounded(exact[observation.mask], image.dtype), 0.0
-    difference = np.abs(exact - image)
-    difference[observation.mask] = 0
-    altered = difference.max(initial=0.0) * (255 / np.iinfo(image.dtype).max)
-    return _rounded(exact[observation.mask], image.dtype), float(altered)
+    image, mask = observation.image, observation.mask
+    numbers = _numbers(restored, observation.answer_shape)
+    hidden = numbers[mask]
+    if hidden.size == numbers.size:
+        return _rounded(hidden, image.dtype), 0.0
+    changed = numbers != image
+    changed[mask] = False
+    if not changed.any():
+        return _rounded(hidden, image.dtype), 0.0
+    altered = np.abs(_finite(numbers) - image)[changed].max()
+    return _rounded(hidden, image.dtype), float(altered) * 255 / np.iinfo(image.dtype).max
 
 
-def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> Array | None:
+def finish_predictions(predicted: Sequence[object], packed: Packed) -> Array | None:
     """Check predicted hidden pixels of pictures of one dtype together, and finish them.
 
     Returns
@@ -216,16 +203,17 @@ def finish_predictions(predicted: Sequence[object], forms: Sequence[Form]) -> Ar
         As `finish_prediction` gives them one by one, one after the other; None if anything is
         wrong, or dtypes differ.
     """
-    dtypes = {form.dtype for form in forms}
+    dtypes = set(packed.dtypes)
     answers = [answer for answer in predicted if isinstance(answer, np.ndarray)]
-    if len(dtypes) != 1 or [answer.shape for answer in answers] != [f.answer for f in forms]:
+    if len(dtypes) != 1 or [answer.shape for answer in answers] != packed.answers:
         return None
-    if any(answer.dtype.kind not in "buif" for answer in answers):
+    if any(dtype.kind not in "buif" for dtype in {answer.dtype for answer in answers}):
         return None
-    exact = np.concatenate([answer.ravel() for answer in answers], dtype=np.float64)
-    if not np.isfinite(exact).all():
+    exact = np.concatenate(answers, axis=None, dtype=np.float64)
+    try:
+        return _rounded(exact, np.dtype(dtypes.pop()))
+    except InvalidRestoration:
         return None
-    return _rounded(exact, np.dtype(dtypes.pop()))
 
 
 def finish_prediction(predicted: object, observation: Observation) -> Array:
@@ -252,26 +240,31 @@ def _numbers(answer: object, shape: tuple[int, ...]) -> Array:
         raise InvalidRestoration(f"returned shape {answer.shape}, not {shape}")
     if answer.dtype.kind not in "buif":
         raise InvalidRestoration(f"returned dtype {answer.dtype}, not real numbers")
-    exact = answer.astype(np.float64)
+    return answer
+
+
+def _rounded(numbers: Array, dtype: "np.dtype[np.generic]") -> Array:
+    highest = np.iinfo(dtype).max  # type: ignore[type-var]
+    exact = _finite(numbers)
+    return np.rint(exact, out=exact).clip(0, highest, out=exact).astype(dtype)
+
+
+def _finite(numbers: Array) -> Array:
+    exact = numbers.astype(np.float64)
     if not np.isfinite(exact).all():
         raise InvalidRestoration(f"returned {int((~np.isfinite(exact)).sum())} values not finite")
     return exact
-
-
-def _rounded(exact: Array, dtype: "np.dtype[np.generic]") -> Array:
-    highest = np.iinfo(dtype).max  # type: ignore[type-var]
-    return np.rint(exact).clip(0, highest).astype(dtype)
 
 
 def hidden_parts(answers: Answers, packed: Packed) -> list[Array | None]:
     """Take the hidden pixels of every case out of the answers; None where there is a problem."""
     parts: list[Array | None] = []
     start = 0
-    for number, form in enumerate(packed.forms):
+    for number, (shape, dtype) in enumerate(zip(packed.answers, packed.dtypes, strict=True)):
         if number in answers.problems:
             parts.append(None)
             continue
-        part: Array = np.ndarray(form.answer, form.dtype, answers.hidden, start)
+        part: Array = np.ndarray(shape, dtype, answers.hidden, start)
         parts.append(part)
         start += part.nbytes
     return parts

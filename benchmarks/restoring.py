@@ -90,7 +90,7 @@ def restore_block(
         if all(outcome.is_ok for outcome in outcomes):
             return outcomes
     outcomes = []
-    for number in range(len(observations.packed.forms)):
+    for number in range(len(observations.packed)):
         if [outcome.status for outcome in outcomes[-HOPELESS:]] == ["timeout"] * HOPELESS:
             outcomes.append(Outcome("timeout", f"not tried: {HOPELESS} before took too long"))
         else:
@@ -102,7 +102,7 @@ def attempt(
     process: Isolation, method: Method, packed: Packed, others: Packed, limits: Limits
 ) -> list[Outcome]:
     """Restore cases by one call in a process; a failure is the same outcome for each of them."""
-    count = len(packed.forms)
+    count = len(packed)
     try:
         answers = process.call(answer, method, packed, others, seconds=limits.seconds * count)
     except MethodFailed as error:

@@ -3,15 +3,15 @@
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
 from inpaintbench.benchmarks.answers import (
     Answers,
-    Form,
     InvalidRestoration,
     Packed,
     finish_picture,
@@ -76,35 +76,39 @@ def answer(method: Method, packed: Packed, others: Packed) -> Answers:
         start = time.perf_counter()
         if method.looks_around:
             method.look_around(unpack(others, taken(others)))
-        hidden, problems, altered = _restored(method, observations, packed.forms)
+        hidden, problems, altered = _restored(method, observations, packed)
         seconds = time.perf_counter() - start
         touched = modified(packed, memory)
         if touched:
             observations = unpack(packed, taken(packed))
         expected = expected_mse(method, observations)
         if 0 not in problems:
-            again, _, _ = _restored(method, observations[:1], packed.forms[:1])
+            again, _, _ = _restored(method, observations[:1], packed.only(slice(1)))
             if not same(again[0], hidden[0]):
                 problems[0] = "gave another answer when asked again: seed its random numbers"
     problems |= dict.fromkeys(touched, "modified the observation, which it only may read")
-    parts = [part.tobytes() for number, part in enumerate(hidden) if number not in problems]
-    return Answers(b"".join(parts), problems, altered, expected, seconds)
+    parts = b"".join(part.data for number, part in enumerate(hidden) if number not in problems)
+    return Answers(parts, problems, altered, expected, seconds)
 
 
 def _restored(
-    method: Method, observations: Sequence[Observation], forms: Sequence[Form]
+    method: Method, observations: Sequence[Observation], packed: Packed
 ) -> tuple[list[Array], dict[int, str], list[float]]:
     """Restore by one call: hidden pixels, what is wrong by number, and how known pixels changed.
 
     The hidden pixels are flat where they were checked together.
     """
     predicts = type(method).predict_batch is not Method.predict_batch
-    answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
-    if len(answers) != len(observations):
-        raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
-    if predicts and (flat := finish_predictions(answers, forms)) is not None:
-        ends = accumulate((answer.size for answer in answers), initial=0)
-        return [flat[a:b] for a, b in pairwise(ends)], {}, [0.0] * len(forms)
+    answers: Iterable[Any]
+    if predicts or type(method).restore_batch is not Method.restore_batch:
+        answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
+        if len(answers) != len(observations):
+            raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
+        if predicts and (flat := finish_predictions(answers, packed)) is not None:
+            ends = accumulate((answer.size for answer in answers), initial=0)
+            return [flat[a:b] for a, b in pairwise(ends)], {}, [0.0] * len(packed)
+    else:  # each is checked while it is still in the processor's cache
+        answers = map(method.restore, observations)
     hidden: list[Array] = []
     problems: dict[int, str] = {}
     altered: list[float] = []

@@ -35,7 +35,8 @@ class Busy(Method):
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         end = time.perf_counter() + self.milliseconds / 1000
-        picture = np.full(observation.image.shape, 128.0)
+        picture = observation.image.astype(np.float64)
+        picture[observation.mask] = 128
         while time.perf_counter() < end:
             pass
         return picture
