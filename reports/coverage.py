@@ -8,7 +8,7 @@ coefficient of variation of `harmonic`'s MSE from one photograph to the next: 0.
 
 import numpy as np
 
-from inpaintbench.reports.intervals import Floats, intervals
+from inpaintbench.reports.intervals import Floats, intervals, score_intervals
 
 REPEATS = 2000
 TOGETHER = 250  # repeats, as columns of one table
@@ -47,9 +47,10 @@ def coverage(photographs: int, spread: float, paired: bool, repeats: int = REPEA
     """Share of simulated runs whose interval holds the true mean."""
     rng = np.random.default_rng(1)
     true = np.exp(spread**2 / 2) * (0.1 if paired else 1)
+    compute = intervals if paired else score_intervals
     hits = 0
     for _ in range(repeats // TOGETHER):
-        low, high = intervals(*simulate(photographs, spread, paired, rng))
+        low, high = compute(*simulate(photographs, spread, paired, rng))
         hits += int(np.count_nonzero((low <= true) & (true <= high)))
     return hits / (repeats // TOGETHER * TOGETHER)
 

@@ -13,6 +13,7 @@ from scipy import sparse
 
 RESAMPLES = 4000
 LEVEL = 0.95
+WIDEST = 2  # times Student's quantile: all that resamples may do to an interval of scores
 BLOCKS = 1000  # more photographs than this are drawn in so many blocks of photographs
 
 Floats = NDArray[np.float64]
@@ -115,43 +116,16 @@ def estimate(values: Floats, groups: NDArray[np.generic]) -> Means:
         The mean is NaN for a column without scores, all else also where there are scores of one
         photograph alone.
     """
-    photographs = in_blocks(totals(values, groups))
-    size, sums = photographs.sizes, photographs.sums
-    count = (size > 0).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # columns that say nothing become NaN
-        mean = sums.sum(axis=0) / size.sum(axis=0)
-        residual = sums - np.where(size > 0, mean * size, 0)
-        factor = np.where(count > 1, count / (count - 1), np.nan)
-        error = np.sqrt(factor * (residual**2).sum(axis=0)) / size.sum(axis=0)
-        distances = _studentised(residual, size, factor)
-        observed = np.abs(mean) / error
-    quantile, exceeding = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
-    for column, found in enumerate(distances.T):
-        usable = found[np.isfinite(found)]
-        if count[column] > 1:
-            usable = usable if len(usable) else np.zeros(RESAMPLES)  # one difference everywhere
-            quantile[column] = np.quantile(usable, LEVEL)
-            exceeding[column] = ((usable >= observed[column]).sum() + 1) / (len(usable) + 1)
-    degrees = np.maximum(count - 1, 1)
-    width = np.maximum(quantile, scipy.stats.t.ppf(0.5 + LEVEL / 2, degrees)) * error
-    p = np.maximum(exceeding, 2 * scipy.stats.t.sf(observed, degrees))
-    p[(mean == 0) & (error == 0)] = 1  # nothing differs anywhere
-    return Means(mean, error, mean - width, mean + width, p)
-
-
-def _studentised(residual: Floats, size: Floats, factor: Floats) -> Floats:
-    """Distances of resampled means in units of their own standard errors: (RESAMPLES, methods).
-
-    The sums of squares are of residuals, not of scores: nothing cancels.
-    """
-    draws = _draws(len(residual))
-    drawn = draws @ size
-    moved = (draws @ residual) / drawn
-    squares = draws @ residual**2 - 2 * moved * (draws @ (residual * size))
-    squares += moved**2 * (draws @ size**2)
-    errors = np.sqrt(np.maximum(factor * squares, 0)) / drawn
-    nothing = squares <= 1e-12 * (draws @ residual**2)  # one photograph, drawn over and over
-    return np.where(nothing, np.nan, np.abs(moved) / errors)
+    sample = _resample(values, groups)
+    distances = np.abs(sample.moved) / sample.errors
+    with np.errstate(invalid="ignore", divide="ignore"):
+        observed = np.abs(sample.mean) / sample.error
+    width = np.maximum(_quantiles(distances), sample.students) * sample.error
+    usable = np.isfinite(distances).sum(axis=0)
+    exceeding = ((distances >= observed).sum(axis=0) + 1) / (usable + 1)
+    p = np.maximum(exceeding, 2 * scipy.stats.t.sf(observed, sample.degrees))
+    p[(sample.mean == 0) & (sample.error == 0)] = 1  # nothing differs anywhere
+    return Means(sample.mean, sample.error, sample.mean - width, sample.mean + width, p)
 
 
 def intervals(values: Floats, groups: NDArray[np.generic]) -> tuple[Floats, Floats]:
@@ -161,3 +135,71 @@ def intervals(values: Floats, groups: NDArray[np.generic]) -> tuple[Floats, Floa
     """
     made = estimate(values, groups)
     return made.low, made.high
+
+
+def score_intervals(scores: Floats, groups: NDArray[np.generic]) -> tuple[Floats, Floats]:
+    """Compute 95 % intervals of the mean of each column of scores, none of which is negative.
+
+    As `intervals`, but for the logarithm of the mean, whose standard error is the mean's divided by
+    the mean: scores have a long upper tail, so a mean may be too low by more than it may be too
+    high. Resamples widen the interval to twice Student's at the most: those of five photographs may
+    hold four alike, whose small error would make the interval endless.
+    """
+    sample = _resample(scores, groups)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        means = sample.mean + sample.moved
+        distances = np.abs(np.log(means / sample.mean)) * means / sample.errors
+        most = np.minimum(_quantiles(distances), WIDEST * sample.students)
+        ratio = np.exp(np.maximum(most, sample.students) * sample.error / sample.mean)
+    ratio[sample.mean == 0] = 1
+    return sample.mean / ratio, sample.mean * ratio
+
+
+class _Sample(NamedTuple):
+    """Means of columns and of their resamples: `(methods,)` and `(RESAMPLES, methods)` arrays.
+
+    Attributes
+    ----------
+    mean, error : the mean over cases, and its standard error
+    degrees, students : of freedom, and the quantile of Student's distribution for an interval
+    moved, errors : of each resample, how far its mean is from the sample's, and its standard error;
+        NaN of a resample without any spread
+    """
+
+    mean: Floats
+    error: Floats
+    degrees: Floats
+    students: Floats
+    moved: Floats
+    errors: Floats
+
+
+def _resample(values: Floats, groups: NDArray[np.generic]) -> _Sample:
+    """Draw photographs. The sums of squares are of residuals, not of scores: nothing cancels."""
+    photographs = in_blocks(totals(values, groups))
+    size, sums = photographs.sizes, photographs.sums
+    count = (size > 0).sum(axis=0)
+    draws = _draws(len(sums))
+    with np.errstate(invalid="ignore", divide="ignore"):  # columns that say nothing become NaN
+        mean = sums.sum(axis=0) / size.sum(axis=0)
+        residual = sums - np.where(size > 0, mean * size, 0)
+        factor = np.where(count > 1, count / (count - 1), np.nan)
+        error = np.sqrt(factor * (residual**2).sum(axis=0)) / size.sum(axis=0)
+        drawn = draws @ size
+        moved = (draws @ residual) / drawn
+        squares = draws @ residual**2 - 2 * moved * (draws @ (residual * size))
+        squares += moved**2 * (draws @ size**2)
+        errors = np.sqrt(np.maximum(factor * squares, 0)) / drawn
+    # One photograph, drawn over and over:
+    errors[squares <= 1e-12 * (draws @ residual**2)] = np.nan
+    alike = (count > 1) & ~np.isfinite(errors).any(axis=0)  # one difference everywhere
+    moved[:, alike], errors[:, alike] = 0, 1
+    degrees = np.maximum(count - 1, 1).astype(np.float64)
+    students = scipy.stats.t.ppf(0.5 + LEVEL / 2, degrees)
+    return _Sample(mean, error, degrees, students, moved, errors)
+
+
+def _quantiles(distances: Floats) -> Floats:
+    """Quantile of each column's finite distances; NaN where there are none."""
+    found = [column[np.isfinite(column)] for column in distances.T]
+    return np.array([np.quantile(column, LEVEL) if len(column) else np.nan for column in found])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.reports import statistics
 from inpaintbench.reports.archive import MARK, unpacked
-from inpaintbench.reports.intervals import estimate, intervals, totals
+from inpaintbench.reports.intervals import estimate, intervals, score_intervals, totals
 
 FORMAT = 2  # of a run's files, in its environment.json; raise it when an older reader would err
 GROUPS = 10  # of cases, by the error that a method expects
@@ -174,7 +174,7 @@ class Run:
             Which of them; at least one. What a crop costs is what it is on all of them.
         """
         mse, photographs = self.mse[chosen], self.photographs[chosen]
-        low, high = intervals(mse.to_numpy(), photographs)
+        low, high = score_intervals(mse.to_numpy(), photographs)
         best = mse.eq(mse.min(axis=1), axis=0)
         won = best.div(best.sum(axis=1).where(lambda n: n > 0), axis=0).sum() / len(mse)
         timings = self.timings.groupby(["kind", "label"])["seconds"].median()
@@ -266,7 +266,7 @@ class Run:
         """
         best = self.mse.min(axis=1).to_numpy()
         values = np.column_stack([best, self.cases["constant_mse"].to_numpy()])
-        low, high = intervals(values, self.photographs)
+        low, high = score_intervals(values, self.photographs)
         return pd.DataFrame(
             {
                 "ceiling": ["oracle", "constant-oracle"],
@@ -375,7 +375,7 @@ class Run:
             part = known[known["label"] == label].sort_values("expected_mse", kind="stable")
             sizes = np.array_split(np.arange(len(part)), min(GROUPS, len(part)) or 1)
             for group in (part.iloc[places] for places in sizes if len(places)):
-                low, high = intervals(
+                low, high = score_intervals(
                     group[["mse"]].to_numpy(), photographs[group["case_id"]].to_numpy()
                 )
                 means = (group["expected_mse"].mean(), group["mse"].mean())
