@@ -106,9 +106,8 @@ class GaussianMixture(FittedMethod):
         inside = all(a.start >= 0 and a.stop <= n for a, n in zip(area, mask.shape, strict=True))
         if not (odd and inside and mask[box].all()):
             variogram = self.fitted()["variogram"]
-            return kriging_fill(
-                image, mask, variogram, partial(weights_of_one, variogram=variogram)
-            )
+            one = partial(weights_of_one, variogram=variogram)
+            return kriging_fill(image, mask, lambda *_: variogram, one)
         filled = image.astype(np.float64)
         known = filled[~mask]
         low, high = known.min(), known.max()

@@ -312,6 +312,7 @@ class Run:
         methods = self.leaderboard()["method"]
         values = statistics.ranks(self.mse[methods].to_numpy())
         low, high = intervals(values, self.photographs)
+        low, high = low.clip(1), high.clip(max=len(methods))  # no rank is beyond
         means = {"mean_rank": values.mean(axis=0), "low": low, "high": high}
         return pd.DataFrame({"method": methods, **means})
 

@@ -15,14 +15,20 @@ from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import crop
 from inpaintbench.datasets.tasks.drawing import draw_cases
 from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
-from inpaintbench.methods.gaussian import MARGIN, kriging_weights, mean_variogram
+from inpaintbench.methods.gaussian import (
+    MARGIN,
+    kriging_weights,
+    mean_variogram,
+    rectangle_weights,
+)
 from inpaintbench.methods.gaussian_mixture import GaussianMixture, autocorrelation
 from inpaintbench.methods.mixtures import fit_mixture
 from inpaintbench.methods.photographs import draw_windows
+from inpaintbench.methods.rectangles import folded
 from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
 
 FITTED = ["gaussian", "gaussian-mixture", "pca"]
-ARRAYS = {"gaussian": 1, "gaussian-mixture": 5, "pca": 3}
+ARRAYS = {"gaussian": 3, "gaussian-mixture": 5, "pca": 3}
 
 
 def brute_force(image, mask, area, variogram):
@@ -55,7 +61,7 @@ def test_gaussian_is_the_textbooks_kriging(top, left, height, width):
         slice(left - MARGIN, left + width + MARGIN),
     )
     method = parse_method("gaussian")
-    variogram = method.fitted()["variogram"]
+    variogram = variogram_around(observation, area, method.fitted())
     expected = brute_force(observation.image, observation.mask, area, variogram)
     restored = method.restore(observation)[observation.mask]
     np.testing.assert_allclose(restored, expected, atol=1e-3)
@@ -68,8 +74,60 @@ def test_gaussian_restores_a_ragged_hole_at_the_border_by_the_same_rule():
     observation = Observation(np.where(mask, 0, picture).astype(np.uint8), mask)
     method = parse_method("gaussian")
     area = (slice(0, 5 + MARGIN), slice(0, 10 + MARGIN))
-    expected = brute_force(observation.image, mask, area, method.fitted()["variogram"])
+    variogram = variogram_around(observation, area, method.fitted())
+    expected = brute_force(observation.image, mask, area, variogram)
     np.testing.assert_allclose(method.restore(observation)[mask], expected, atol=1e-3)
+
+
+def variogram_around(observation, area, fitted):
+    """The variogram of what surrounds a hole, told by pairs of known pixels one by one."""
+    image, known = observation.image[area].astype(float), ~observation.mask[area]
+
+    def mean_square(down, across):
+        height, width = known.shape
+        near, other = np.s_[: height - down, : width - across], np.s_[down:, across:]
+        return np.square(image[near] - image[other])[known[near] & known[other]].mean()
+
+    along, across = mean_square(0, 6), mean_square(6, 0)
+    ratio = np.log((along + across) / (mean_square(0, 1) + mean_square(1, 0)))
+    directed = fitted["variograms"][(ratio > fitted["roughness"]).sum()]
+    if abs(np.log(along / across)) <= 0.3:
+        return directed[0]
+    return directed[1] if along > across else directed[1].T
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (6, 6), (1, 1), (4, 9), (1, 8)])
+def test_a_rectangles_quarters_are_the_parts_of_its_whole_matrix(shape):
+    lags = np.hypot(*(np.mgrid[:61, :61] * [[[0.5]], [[1.0]]]))  # smoother along columns
+    variogram = 1 - np.exp(-lags / 8)
+    hidden = np.pad(np.ones(shape, bool), MARGIN)
+    expected = folded(kriging_weights(variogram, hidden, ~hidden), *shape, MARGIN)
+    np.testing.assert_allclose(rectangle_weights(variogram, *shape), expected, atol=1e-10)
+
+
+def test_surroundings_are_told_apart_whatever_their_brightness_contrast_and_side():
+    roughness = parse_method("gaussian").fitted()["roughness"]
+    noise = np.random.default_rng(0).normal(size=(45, 45))
+    mask = np.pad(np.ones((21, 21), bool), 12)
+
+    def kind(picture, hidden=mask):
+        levels = np.clip(np.rint(20 * picture / picture.std() + 100), 0, 255).astype(np.uint8)
+        found = gaussian.kind_of(levels, hidden, roughness)
+        for same in (levels[::-1], levels[:, ::-1], levels.astype(np.uint16) * 257, levels + 7.0):
+            assert gaussian.kind_of(same, hidden, roughness) == found
+        turned = gaussian.kind_of(levels.T, hidden.T, roughness)
+        assert turned == (found and (found[0], -found[1]))
+        assert gaussian.kind_of(np.dstack([levels] * 3), hidden, roughness) == found
+        return found
+
+    assert kind(gaussian_filter(noise, (8, 1)))[1] == 1  # changes more along rows
+    assert kind(gaussian_filter(noise, (1, 8)))[1] == -1
+    assert kind(noise) == (0, 0)  # neighbours differ as much as any
+    assert kind(gaussian_filter(noise, 6))[0] == len(roughness)
+    alone = np.ones_like(mask)
+    alone[::4, ::4] = False  # no known pixel has a known neighbour
+    assert kind(noise, alone) is None
+    assert gaussian.kind_of(np.full((45, 45), 9, np.uint8), mask, roughness) is None
 
 
 def exponential(side):
@@ -312,7 +370,7 @@ def test_wrong_parameters_are_refused(setting):
 
 
 CHANGES = {
-    "gaussian": lambda arrays: {"variogram": np.abs(arrays["variogram"]) ** 0.5},
+    "gaussian": lambda arrays: arrays | {"variograms": np.abs(arrays["variograms"]) ** 0.5},
     "pca": lambda arrays: arrays | {"noise": arrays["noise"] * 100},
     "gaussian-mixture": lambda arrays: arrays | {"scales": arrays["scales"] * 50},
 }

@@ -19,6 +19,7 @@ from inpaintbench.benchmarks.suite import read_suite
 from inpaintbench.datasets.cases import Array, Case, Observation
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import parse_method
+from inpaintbench.methods.gaussian import kind_of, variogram_of
 
 BATCH = 1000
 Rival = Callable[[Observation], Array]
@@ -71,11 +72,13 @@ def harmonic_whole(observation: Observation) -> Array:
 
 def gaussian(observation: Observation) -> Array:
     """Solve the kriging equations of one hole with numpy."""
-    variogram = parse_method("gaussian").fitted()["variogram"]  # type: ignore[attr-defined]
+    fitted = parse_method("gaussian").fitted()  # type: ignore[attr-defined]
     image, mask = observation.image.astype(np.float64), observation.mask
     rows, columns = observation.hidden_box
+    area = np.s_[rows.start - 12 : rows.stop + 12, columns.start - 12 : columns.stop + 12]
+    variogram = variogram_of(kind_of(image[area], mask[area], fitted["roughness"]), fitted)
     near = np.zeros_like(mask)
-    near[rows.start - 12 : rows.stop + 12, columns.start - 12 : columns.stop + 12] = True
+    near[area] = True
     at, to = np.argwhere(near & ~mask), np.argwhere(mask)
 
     def between(first: Array, second: Array) -> Array:
