@@ -176,7 +176,7 @@ def variogram_of(kind: Kind, fitted: Arrays) -> Floats:
     return variogram.T if kind[1] < 0 else variogram
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)  # 45 shapes of the challenge, lying or standing, of 12 kinds
 def _rectangle_operator(file: WeightsFile, kind: Kind, height: int, width: int) -> Floats:
     """Matrix from the frame around a rectangle to its pixels, see `rectangle_weights`."""
     return rectangle_weights(variogram_of(kind, loaded_arrays(file, Gaussian.fits)), height, width)
