@@ -16,11 +16,12 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from pytest_benchmark.fixture import BenchmarkFixture
+from skimage import data
 from test_pairs import timed  # type: ignore[import-not-found]  # the file beside this one
 from torch.optim.swa_utils import AveragedModel
 
 from inpaintbench.benchmarks.suite import read_suite
-from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.challenge import read_testset
 from inpaintbench.datasets.images import BUNDLED_NAME, Skipped
 from inpaintbench.methods import parse_method
@@ -184,3 +185,17 @@ def test_restoring(
         (lambda: predictions(testset, method)) if side == "ours" else bare_passes(testset, method),
         answer="not compared",
     )
+
+
+@pytest.mark.benchmark(group="a photograph of 512x512 to 1024x1024")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_enlarge(benchmark: BenchmarkFixture, threads: int) -> None:
+    """Enlarge a whole grey photograph by the network for that."""
+    method = parse_method("espcn:device=cpu")
+    photograph = Observation(data.camera(), np.ones((1024, 1024), bool))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert benchmark(method.restore, photograph).shape == (1024, 1024)
+    finally:
+        torch.set_num_threads(before)
