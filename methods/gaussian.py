@@ -195,8 +195,7 @@ def rectangle_weights(variogram: Floats, height: int, width: int) -> Floats:
     mirrored = [np.where(turn, last - at, at) for turn in ((0, 0), (0, 1), (1, 0), (1, 1))]
     own = np.array([(image == at).all(axis=1) for image in mirrored])
     among, across = (
-        [2 * variogram.max() - _between(variogram, image, places) for image in mirrored]
-        for places in (at, to)
+        [_covariance(variogram, image, places) for image in mirrored] for places in (at, to)
     )
     parts = []
     for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
@@ -207,7 +206,7 @@ def rectangle_weights(variogram: Floats, height: int, width: int) -> Floats:
         nothing = (own[1] & (right < 0)) | (own[2] & (down < 0))
         system[np.diag_indices_from(system)] += np.where(nothing, 1, NUGGET * own.sum(axis=0))
         unbiased = down == right == 1  # what is odd adds up to 0 whatever the mean
-        parts.append(_solved(system, wanted, unbiased) / 4)
+        parts.append(np.ascontiguousarray(_solved(system, wanted, unbiased)) / 4)
     return np.stack(parts)
 
 
@@ -218,7 +217,7 @@ def _solved(covariance: Floats, across: Floats, unbiased: bool = True) -> Floats
     weights, ones = solved[:, :-1], solved[:, -1]
     if unbiased:  # Lagrange's condition
         weights += np.outer(ones / ones.sum(), 1 - weights.sum(axis=0))
-    return np.ascontiguousarray(weights)
+    return np.asarray(weights)
 
 
 def mean_variogram(pictures: Sequence[Array], seed: int, windows: int) -> Floats:
@@ -260,7 +259,7 @@ def shrunk(variogram: Floats) -> Floats:
     for share in (0.0, *2.0 ** np.arange(-12, 1)):
         mixed = (1 - share) * variogram + share * white
         try:
-            linalg.cholesky(_covariance(mixed, places), overwrite_a=True, check_finite=False)
+            linalg.cholesky(_noisy_covariance(mixed, places), overwrite_a=True, check_finite=False)
         except linalg.LinAlgError:
             continue
         break
@@ -270,21 +269,22 @@ def shrunk(variogram: Floats) -> Floats:
 def kriging_weights(variogram: Floats, hidden: Mask, known: Mask) -> Floats:
     """Matrix from the known to the hidden pixels of a window, both in row-major order."""
     to, at = np.argwhere(hidden), np.argwhere(known)
-    across = 2 * variogram.max() - _between(variogram, at, to)
-    return np.ascontiguousarray(_solved(_covariance(variogram, at), across).T)
+    across = _covariance(variogram, at, to)
+    return np.ascontiguousarray(_solved(_noisy_covariance(variogram, at), across).T)
 
 
-def _covariance(variogram: Floats, places: NDArray[np.int64]) -> Floats:
-    """A covariance of pixels with this variogram: any constant added is another."""
-    covariance: Floats = 2 * variogram.max() - _between(variogram, places, places)
+def _noisy_covariance(variogram: Floats, places: NDArray[np.int64]) -> Floats:
+    """Covariance of pixels with each other, and the nugget of each."""
+    covariance = _covariance(variogram, places, places)
     covariance[np.diag_indices_from(covariance)] += NUGGET
     return covariance
 
 
-def _between(variogram: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-    """The variogram of every pair of two lists of places."""
+def _covariance(variogram: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+    """A covariance of two lists of pixels with this variogram: any constant added is another."""
     rows = np.abs(first[:, None, 0] - second[:, 0])
-    return np.asarray(variogram[rows, np.abs(first[:, None, 1] - second[:, 1])])
+    columns = np.abs(first[:, None, 1] - second[:, 1])
+    return np.asarray(2 * variogram.max() - variogram[rows, columns])
 
 
 def kriging_fill(
