@@ -451,6 +451,9 @@ def train(
     patience: Annotated[
         int, typer.Option(min=0, help="Validations without gain before an early stop; 0: never.")
     ] = 0,
+    teacher: Annotated[
+        str, typer.Option(help="A network to learn from, besides the photographs: cnn.")
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of weights and crops.")] = 0,
     epoch: Annotated[int, typer.Option(min=64, help="Crops between validations.")] = 12_800,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
@@ -496,6 +499,7 @@ def train(
             optimizer=optimizer,
             learning_rate=learning_rate,
             patience=patience,
+            teacher=teacher,
             seed=seed,
             workers=workers,
             devices=devices,

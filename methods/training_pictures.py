@@ -30,7 +30,7 @@ NONE = np.empty(0, np.uint64)
 
 
 def write_training_pictures(
-    pictures: Iterable[Array], weights: Path, start: Path | None = None
+    pictures: Iterable[Array], weights: Path, *before: Path
 ) -> dict[str, Any]:
     """Write the fingerprints of training pictures beside the weights.
 
@@ -38,7 +38,7 @@ def write_training_pictures(
     ----------
     pictures : grey or colour arrays of uint8 or uint16
     weights : the weights file, whose name is the other's with `-pictures` behind it
-    start : weights that the training started from: it inherits their pictures
+    before : weights that the training started or learned from: it inherits their pictures
 
     Returns
     -------
@@ -50,10 +50,10 @@ def write_training_pictures(
     InputError
         If the file cannot be written.
     """
-    known, unknown = fingerprints(grey(picture) for picture in pictures), ""
-    if start:
-        before, unknown = _of_card(start)
-        known = np.union1d(known, before)
+    sets = [_of_card(earlier) for earlier in before]
+    own = fingerprints(grey(picture) for picture in pictures)
+    known = np.unique(np.concatenate([own, *(inherited for inherited, _ in sets)]))
+    unknown = "; ".join(reason for _, reason in sets if reason)
     data = safetensors.numpy.save({ARRAY: known})
     path = weights.with_name(f"{weights.stem}-pictures.safetensors")
     with written_whole(path) as temporary:

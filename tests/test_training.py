@@ -20,12 +20,14 @@ from conftest import inpaintbench_here
 from PIL import Image
 from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import DataLoader
 
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
+from inpaintbench.methods.networks.restorer import hidden_mse
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.photographs import is_held_out, read_split
@@ -204,6 +206,36 @@ def test_another_optimizer_trains_and_is_kept_to(tmp_path, name):
     assert {"adam": "betas", "sgd": "momentum", "adagrad": "lr_decay"}[name] in group
     with pytest.raises(InputError, match=f"made with {name}; add --optimizer {name}"):
         tiny(tmp_path, short(640), resume=True)
+
+
+def test_a_network_learns_from_a_teacher(tmp_path):
+    label = "context-encoder:symmetries=false"  # far from the truth
+    once = {"epoch_crops": 640, "learning_rate": 3e-3, "teacher_share": 1.0}
+    tiny(tmp_path / "alone", short(640, **once))
+    card = tiny(tmp_path / "taught", short(640, **once, teacher=label))
+    assert card["settings"]["teacher"] == label
+    teacher = parse_method(label)
+    alone, taught = (
+        Tiny(device="cpu", weights=str(tmp_path / name / "tiny.safetensors"))
+        for name in ("alone", "taught")
+    )
+    inherited, _ = training_pictures(teacher)
+    assert set(inherited) < set(training_pictures(taught)[0])
+    shown, _, mask = next(iter(DataLoader(Crops([data.camera()] * 16, seed=5, one_each=True), 16)))
+    right = teacher.output(shown, mask)
+    apart = [
+        hidden_mse(student.output(shown, mask), right, mask).mean() for student in (alone, taught)
+    ]
+    assert apart[1] < 0.8 * apart[0]
+
+
+@pytest.mark.parametrize("name", ["mean", "gaussian", "grid-cnn", "center-pixel-cnn"])
+def test_a_teacher_is_a_network_that_is_shown_the_same(tmp_path, name):
+    with pytest.raises(
+        InputError, match=f"{name} cannot teach tiny.*network that is shown the same"
+    ):
+        tiny(tmp_path / "other", short(16, teacher=name))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_path):

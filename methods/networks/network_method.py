@@ -67,7 +67,7 @@ class NetworkMethod(WeightedMethod):
         """How many windows or small pictures to restore at a time."""
         return BATCH * (GPU_BATCHES if choose_device(self.device) != "cpu" else 1)
 
-    def _output(self, shown: "Tensor", mask: "Tensor") -> "Tensor":
+    def output(self, shown: "Tensor", mask: "Tensor") -> "Tensor":
         """Give the network's output for a batch, on the CPU, averaged if `symmetries` says so."""
         import torch
 

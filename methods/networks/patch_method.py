@@ -77,4 +77,4 @@ class PatchMethod(NetworkMethod):
         from inpaintbench.methods.networks.examples import centre_hidden
 
         shown, _, mask = centre_hidden(torch.from_numpy(patches)[:, None])
-        return np.asarray(self._output(shown, mask).flatten().numpy(), np.float64)
+        return np.asarray(self.output(shown, mask).flatten().numpy(), np.float64)

@@ -58,7 +58,7 @@ class PictureMethod(NetworkMethod):
         count = len(shown[0])  # of passes that a picture needs
         masks = [torch.from_numpy(o.mask.astype(np.float32))[None, None] for o in observations]
         mask = torch.cat(masks).repeat_interleave(count, 0)
-        output = self._output(torch.cat(shown), mask)[:, : shown[0].shape[1]].clamp(0, 1)
+        output = self.output(torch.cat(shown), mask)[:, : shown[0].shape[1]].clamp(0, 1)
         for o, part in zip(observations, torch.split(output.double(), count), strict=True):
             yield _picture(part.flatten(0, 1).numpy(), o)
 

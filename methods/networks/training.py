@@ -4,7 +4,8 @@ Read `train` first. AdamW (Loshchilov and Hutter 2019) or another optimiser, a w
 to 0 over the time or the cases given (called crops here, whatever the task), gradient clipping, an
 exponential average of the weights (which is what is validated and kept), bfloat16 where the device
 is fast at it. The loss of a case is its mean squared error over hidden pixels, so the mean loss is
-the task's MSE itself, unless a network has a loss of its own.
+the task's MSE itself, unless a network has a loss of its own. A network may learn from another
+one, too: see `Settings.teacher`.
 """
 
 import io
@@ -34,6 +35,7 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, written_whole
+from inpaintbench.methods import parse_method
 from inpaintbench.methods.networks.calibration import calibrate
 from inpaintbench.methods.networks.crops import EpochSampler
 from inpaintbench.methods.networks.examples import Example
@@ -44,7 +46,7 @@ from inpaintbench.methods.networks.network_method import (
 )
 from inpaintbench.methods.networks.records import Records, is_first_process
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
-from inpaintbench.methods.networks.restorer import hidden_mse
+from inpaintbench.methods.networks.restorer import LOSS_UNIT, hidden_mse
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
 from inpaintbench.methods.photographs import announced_split
 from inpaintbench.methods.training_pictures import write_training_pictures
@@ -74,6 +76,8 @@ class Settings:
     gradient_norm: float = 1.0  # gradients are clipped to it
     average_decay: float = 0.999  # of the weights' exponential average, per update
     patience: int = 0  # validations without a better score before it stops early; 0: never
+    teacher: str = ""  # a network method whose restorations are learned from, too
+    teacher_share: float = 0.8  # of the loss: far less noise than the truth, a little bias
     seed: int = 0
     workers: int = 1  # processes that draw crops, for each device
     devices: int = 1  # how many; lightning's DistributedDataParallel strategy joins several
@@ -91,6 +95,7 @@ class Trainee(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.method = method.weights_name
+        self.teacher = _teacher(method, settings)
         self.network = channels_last(method.build())
         self.settings = settings
         self.unit = (method.task.LEVELS / 255) ** 2  # of the task's scores, in grey levels squared
@@ -166,6 +171,10 @@ class Trainee(lightning.LightningModule):
         shown, truth, mask = batch
         output = self.network(shown, mask)
         loss: Tensor = self.network.loss(output, truth, mask)
+        if self.teacher:
+            taught = self.teacher.output(shown, mask).to(truth.device, copy=True)
+            apart = hidden_mse(output, taught[:, : truth.shape[1]], mask).mean() / LOSS_UNIT
+            loss = torch.lerp(loss, apart, self.settings.teacher_share)
         self._check_finite(loss)
         self.losses.append(self.unit * hidden_mse(output.detach(), truth, mask).mean())
         return loss
@@ -308,6 +317,10 @@ def train(
     records.write_settings({"method": method.label, "images": [*images], **asdict(settings)})
     trainer = _trainer(settings, folder, device, records)
 
+    before = [start] if start else []
+    if trainee.teacher:
+        before.append(trainee.teacher.weights_file.path)
+
     def write_best() -> dict[str, Any]:
         best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         trainee.load_state_dict(best["state_dict"])
@@ -316,7 +329,7 @@ def train(
             if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
                 calibrate(trainee.network, trainee.val_dataloader())
             path = folder / f"{method.weights_name}.safetensors"
-            card |= write_training_pictures(trainee.shown.pictures, path, start)
+            card |= write_training_pictures(trainee.shown.pictures, path, *before)
             save_weights(trainee.network, path, card)
         return card
 
@@ -360,6 +373,21 @@ def _check_settings(settings: Settings, device: str) -> None:
             f"an epoch of {settings.epoch_crops} crops is shorter than one update, which takes "
             f"{together} on {settings.devices} devices; raise --epoch"
         )
+
+
+def _teacher(method: NetworkMethod, settings: Settings) -> NetworkMethod | None:
+    """Make the teacher on the method's device; an `InputError` where it is none for this method."""
+    if not settings.teacher:
+        return None
+    teacher = parse_method(settings.teacher)
+    if not isinstance(teacher, NetworkMethod) or type(teacher).examples != type(method).examples:
+        raise InputError(
+            f"{settings.teacher} cannot teach {method.label}: it must be a network that is shown "
+            "the same"
+        )
+    teacher.device = method.device
+    teacher.load()
+    return teacher
 
 
 def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) -> None:

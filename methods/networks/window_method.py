@@ -78,7 +78,7 @@ class WindowMethod(NetworkMethod):
         pixels = np.stack([window.pixels for window in cuts]).astype(np.float32)
         masks = np.stack([window.mask for window in cuts]).astype(np.float32)
         image, mask = (torch.from_numpy(a).unsqueeze(1) for a in (pixels, masks))
-        return np.asarray(self._output(image, mask).numpy(), np.float64)
+        return np.asarray(self.output(image, mask).numpy(), np.float64)
 
 
 def _filled_channels(observation: Observation) -> NDArray[np.float64]:
