@@ -166,32 +166,32 @@ def _is_untouched(memory: mmap | bytearray) -> bool:
     return bool(marks.any() and not ((marks > 1) & (marks % 2 == 0)).any())
 
 
-def finish_picture(restored: object, observation: Observation) -> tuple[Array, float]:
-    """Check a whole restored picture, and take out what is scored.
+def hidden_of(restored: object, observation: Observation) -> tuple[Array, float]:
+    """Check a whole restored picture, and take its hidden pixels out.
 
     Returns
     -------
-    hidden : (n,) or (n, channels) array of the picture's dtype
-        The hidden pixels as `image[mask]`, clipped to the dtype's range and rounded.
+    hidden : (n,) or (n, channels) array
+        The hidden pixels as `restored[mask]`, to be finished as predictions are.
     altered : float
         By how much the method changed a known pixel at the most, in grey levels of 0..255.
 
     Raises
     ------
     InvalidRestoration
-        If it is no array of numbers of the picture's shape, or not finite.
+        If it is no array of numbers of the picture's shape, or known pixels are not finite.
     """
     image, mask = observation.image, observation.mask
     numbers = _numbers(restored, observation.answer_shape)
     hidden = numbers[mask]
     if hidden.size == numbers.size:
-        return _rounded(hidden, image.dtype), 0.0
+        return hidden, 0.0
     changed = numbers != image
     changed[mask] = False
     if not changed.any():
-        return _rounded(hidden, image.dtype), 0.0
+        return hidden, 0.0
     altered = np.abs(_finite(numbers) - image)[changed].max()
-    return _rounded(hidden, image.dtype), float(altered) * 255 / np.iinfo(image.dtype).max
+    return hidden, float(altered) * 255 / np.iinfo(image.dtype).max
 
 
 def finish_predictions(predicted: Sequence[object], packed: Packed) -> Array | None:

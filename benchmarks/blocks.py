@@ -24,7 +24,7 @@ from inpaintbench.datasets.files import encoded_picture
 from inpaintbench.datasets.images import Photograph
 from inpaintbench.methods.method import Method
 
-LEAST_CASES, MOST_CASES = 8, 256  # in a block
+LEAST_CASES, MOST_CASES = 8, 1024  # in a block
 BLOCKS = 10  # into which a small suite is cut
 MOST_OTHERS = 1000  # pictures that a method which looks around is shown
 REMEMBERED = 2**26  # bytes of observations that a worker keeps for the methods to come

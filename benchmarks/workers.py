@@ -14,9 +14,9 @@ from inpaintbench.benchmarks.answers import (
     Answers,
     InvalidRestoration,
     Packed,
-    finish_picture,
     finish_prediction,
     finish_predictions,
+    hidden_of,
     modified,
     taken,
     unpack,
@@ -25,6 +25,7 @@ from inpaintbench.benchmarks.isolation import MethodFailed
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import CLOSE, Method
 
+BATCH = 256  # cases that a method is shown at once
 LONGEST_TRACEBACK = 20_000  # characters
 NOTHING: Array = np.empty(0)
 
@@ -61,7 +62,7 @@ def guarded(label: str) -> Iterator[None]:
 
 
 def answer(method: Method, packed: Packed, others: Packed) -> Answers:
-    """Restore a block of cases, the first of them twice: the answers must agree.
+    """Restore a block of cases in batches, the first case twice: the answers must agree.
 
     A method that looks around gets the others first; any other method gets none.
 
@@ -73,16 +74,24 @@ def answer(method: Method, packed: Packed, others: Packed) -> Answers:
     memory = taken(packed)
     observations = unpack(packed, memory)
     with guarded(method.label):
-        start = time.perf_counter()
+        hidden: list[Array] = []
+        problems: dict[int, str] = {}
+        altered: list[float] = []
+        expected: list[float] = []
+        seconds, start = 0.0, time.perf_counter()
         if method.looks_around:
             method.look_around(unpack(others, taken(others)))
-        hidden, problems, altered = _restored(method, observations, packed)
-        seconds = time.perf_counter() - start
+        for first in range(0, len(packed), BATCH):
+            part = slice(first, first + BATCH)
+            answers, wrong, changes = _restored(method, observations[part], packed.only(part))
+            seconds += time.perf_counter() - start
+            hidden += answers
+            problems |= {first + number: reason for number, reason in wrong.items()}
+            altered += changes
+            expected += expected_mse(method, observations[part])
+            start = time.perf_counter()
         touched = modified(packed, memory)
-        if touched:
-            observations = unpack(packed, taken(packed))
-        expected = expected_mse(method, observations)
-        if 0 not in problems:
+        if 0 not in problems and 0 not in touched:
             again, _, _ = _restored(method, observations[:1], packed.only(slice(1)))
             if not same(again[0], hidden[0]):
                 problems[0] = "gave another answer when asked again: seed its random numbers"
@@ -96,34 +105,48 @@ def _restored(
 ) -> tuple[list[Array], dict[int, str], list[float]]:
     """Restore by one call: hidden pixels, what is wrong by number, and how known pixels changed.
 
-    The hidden pixels are flat where they were checked together.
+    The hidden pixels of each case are flat.
     """
     predicts = type(method).predict_batch is not Method.predict_batch
+    problems: dict[int, str] = {}
+    altered = [0.0] * len(packed)
     answers: Iterable[Any]
     if predicts or type(method).restore_batch is not Method.restore_batch:
         answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
         if len(answers) != len(observations):
             raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
-        if predicts and (flat := finish_predictions(answers, packed)) is not None:
-            ends = accumulate((answer.size for answer in answers), initial=0)
-            return [flat[a:b] for a, b in pairwise(ends)], {}, [0.0] * len(packed)
     else:  # each is checked while it is still in the processor's cache
         answers = map(method.restore, observations)
-    hidden: list[Array] = []
-    problems: dict[int, str] = {}
-    altered: list[float] = []
-    for number, (answer, observation) in enumerate(zip(answers, observations, strict=True)):
-        part, change = NOTHING, 0.0
+    if not predicts:
+        answers = _hidden(answers, observations, problems, altered)
+    parts = list(answers)
+    if not problems and (flat := finish_predictions(parts, packed)) is not None:
+        ends = accumulate((part.size for part in parts), initial=0)
+        return [flat[a:b] for a, b in pairwise(ends)], {}, altered
+    hidden = [NOTHING] * len(packed)
+    for number, (part, observation) in enumerate(zip(parts, observations, strict=True)):
+        if number not in problems:
+            try:
+                hidden[number] = finish_prediction(part, observation).ravel()
+            except InvalidRestoration as error:
+                problems[number] = str(error)
+    return hidden, problems, altered
+
+
+def _hidden(
+    pictures: Iterable[object],
+    observations: Sequence[Observation],
+    problems: dict[int, str],
+    altered: list[float],
+) -> Iterator[Array]:
+    """Take the hidden pixels out of pictures, noting what is wrong and how known pixels changed."""
+    for number, (picture, observation) in enumerate(zip(pictures, observations, strict=True)):
+        part = NOTHING
         try:
-            if predicts:
-                part = finish_prediction(answer, observation)
-            else:
-                part, change = finish_picture(answer, observation)
+            part, altered[number] = hidden_of(picture, observation)
         except InvalidRestoration as error:
             problems[number] = str(error)
-        hidden.append(part)
-        altered.append(change)
-    return hidden, problems, altered
+        yield part
 
 
 def same(one: Array, other: Array) -> bool:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from inpaintbench.benchmarks.answers import finish_picture, picture_of
+from inpaintbench.benchmarks.answers import finish_prediction, hidden_of, picture_of
 from inpaintbench.benchmarks.demo import MOST_BYTES, PAGE, hidden_pixels
 from inpaintbench.benchmarks.trying import USUAL
 from inpaintbench.datasets import InputError, Observation
@@ -110,8 +110,8 @@ def test_a_method_is_run_on_what_was_sent(address):
     image = PICTURE.copy()
     image[mask] = 0
     observation = Observation(image, mask)
-    hidden, _ = finish_picture(parse_method("telea").restore(observation), observation)
-    expected = picture_of(hidden, observation)
+    hidden, _ = hidden_of(parse_method("telea").restore(observation), observation)
+    expected = picture_of(finish_prediction(hidden, observation), observation)
     top, left, height, width = answer["window"]
     png = base64.b64decode(answer["picture"].removeprefix("data:image/png;base64,"))
     window = expected[top : top + height, left : left + width]

@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from test_run import carried_out, small
 
-from inpaintbench.benchmarks.answers import modified, pack, taken, unpack
+from inpaintbench.benchmarks.answers import (
+    hidden_parts,
+    modified,
+    pack,
+    picture_of,
+    taken,
+    unpack,
+)
 from inpaintbench.benchmarks.isolation import Isolation, MethodFailed
 from inpaintbench.benchmarks.restoring import lend
-from inpaintbench.benchmarks.workers import answer
+from inpaintbench.benchmarks.workers import BATCH, answer
 from inpaintbench.datasets import Observation
-from inpaintbench.methods import parse_method
+from inpaintbench.methods import Method, parse_method
 
 WAYS = {
     "raise": ("error", "RuntimeError: on purpose"),
@@ -178,6 +185,51 @@ class Always(plugins.Misbehaves):
 
     def restore(self, observation):
         return self.misbehave(observation)
+
+
+class Corner(Method):
+    """Fills with the first pixel; some cases are answered wrongly, or written to."""
+
+    name = "corner"
+    family = "test"
+    wrong: int = -1  # which first pixel gets NaN
+    touched: int = -1  # which picture is written to
+
+    def one(self, observation):
+        corner = int(observation.image[0, 0])
+        if corner == self.touched:
+            observation.image[0, 1] += 1
+        count = np.count_nonzero(observation.mask)
+        return np.full(count, np.nan if corner == self.wrong else corner + 0.4)
+
+    def restore(self, observation):
+        hidden = self.one(observation)
+        return picture_of(hidden, Observation(observation.image * 1.0, observation.mask))
+
+
+class CornerOfBatches(Corner):
+    name = "corner-of-batches"
+
+    def predict_batch(self, observations):
+        assert len(observations) <= BATCH
+        return [self.one(observation) for observation in observations]
+
+
+@pytest.mark.parametrize("method", [Corner, CornerOfBatches])
+def test_a_block_of_several_batches_is_answered_case_by_case(method):
+    count = 2 * BATCH + 7
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 1:3] = True
+    observations = [Observation(np.full((4, 5), n, np.uint16), mask) for n in range(count)]
+    lending = lend(observations)
+    answers = answer(method(wrong=BATCH + 3, touched=BATCH - 1), lending.packed, pack([]))
+    problems = {BATCH - 1: "modified", BATCH + 3: "not finite"}
+    assert set(answers.problems) == set(problems)
+    assert all(word in answers.problems[number] for number, word in problems.items())
+    parts = hidden_parts(answers, lending.packed)
+    expected = [None if n in problems else [n] * 4 for n in range(count)]
+    assert [part if part is None else part.tolist() for part in parts] == expected
+    assert len(answers.altered) == len(answers.expected) == count
 
 
 @given(st.data())

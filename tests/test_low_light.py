@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import color, data
 from test_run import carried_out, small
 
-from inpaintbench.benchmarks.answers import finish_picture, picture_of
+from inpaintbench.benchmarks.answers import finish_prediction, hidden_of, picture_of
 from inpaintbench.benchmarks.check import run_checks
 from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.benchmarks.suite import TASKS, read_suite
@@ -261,8 +261,9 @@ def test_white_stays_white(name):
     for task in ("low-light-gaussian", "low-light-poisson"):
         _, given = drawn(task, np.full((130, 140, 3), 255, np.uint8))
         observation = observed(given)
-        hidden, _ = finish_picture(parse_method(name).restore(observation), observation)
-        assert picture_of(hidden, observation).min() > low_light.DARK
+        hidden, _ = hidden_of(parse_method(name).restore(observation), observation)
+        finished = finish_prediction(hidden, observation)
+        assert picture_of(finished, observation).min() > low_light.DARK
 
 
 def test_the_published_network_has_the_published_size():

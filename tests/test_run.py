@@ -11,7 +11,12 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from inpaintbench.benchmarks.answers import InvalidRestoration, finish_picture, picture_of
+from inpaintbench.benchmarks.answers import (
+    InvalidRestoration,
+    finish_prediction,
+    hidden_of,
+    picture_of,
+)
 from inpaintbench.benchmarks.blocks import case_table
 from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.run import changed_cases, run_suite
@@ -283,7 +288,8 @@ def test_a_perfect_restoration_scores_perfectly(case):
 def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case):
     answer = case.truth + np.where(case.mask, 0, 3.25)
     answer[30, 40:44] = [-50, 300, 99.4, 99.6]
-    hidden, altered = finish_picture(answer, case.observation)
+    restored, altered = hidden_of(answer, case.observation)
+    hidden = finish_prediction(restored, case.observation)
     assert hidden.dtype == np.uint8
     assert hidden[:4].tolist() == [0, 255, 99, 100]
     picture = picture_of(hidden, case.observation)
@@ -295,7 +301,7 @@ def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case)
 @pytest.mark.parametrize("answer", [None, [[1]], np.zeros((2, 2)), np.zeros((70, 93), complex)])
 def test_what_is_no_restoration_is_invalid(case, answer):
     with pytest.raises(InvalidRestoration):
-        finish_picture(answer, case.observation)
+        hidden_of(answer, case.observation)
 
 
 def test_the_constant_ceiling_is_the_variance_of_what_is_hidden(case):
