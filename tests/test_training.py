@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from conftest import inpaintbench_here
 from PIL import Image
+from scipy import ndimage
 from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader
@@ -25,6 +26,8 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
+from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
@@ -470,7 +473,14 @@ def test_a_crop_is_filled_where_it_is_hidden_and_true_elsewhere():
     for number in range(20):
         filled, truth, mask = crops[number]
         assert filled.shape == truth.shape == mask.shape == (1, 64, 64)
-        assert 25 <= mask.sum() <= 441
+        holes = windows.holes(mask[0].numpy() > 0)
+        sides = [side.stop - side.start for hole in holes for side in hole]
+        assert set(sides) <= set(range(5, 22, 2))
+        assert mask.sum() == sum(a * b for a, b in zip(sides[::2], sides[1::2], strict=True))
+        around = ndimage.binary_dilation(mask[0], np.ones((3, 3)), 2)  # two pixels each way
+        assert len(windows.holes(around)) == len(holes)
+        whole = harmonic_fill(truth[0].numpy(), mask[0].numpy() > 0)  # solved for all holes at once
+        assert filled[0].numpy() == pytest.approx(whole, abs=1e-5)
         assert torch.equal(filled[mask == 0], truth[mask == 0])
         assert 0 <= truth.min() <= truth.max() <= 1
         ring = filled[mask == 0]
@@ -480,6 +490,17 @@ def test_a_crop_is_filled_where_it_is_hidden_and_true_elsewhere():
             <= filled[mask == 1].max()
             <= ring.max() + 1e-6
         )
+
+
+def test_training_windows_have_several_holes_and_validation_windows_the_challenges():
+    pictures = [data.camera(), data.moon()] * 50
+    counts = [
+        len(windows.holes(Crops(pictures, 0, one_each)[number][2][0].numpy() > 0))
+        for one_each in (True, False)
+        for number in range(100)
+    ]
+    assert set(counts[:100]) == {1}
+    assert 3 < np.mean(counts[100:]) < 6
 
 
 def test_epochs_never_repeat_a_crop():

@@ -1,39 +1,75 @@
 """Crops for training and validation, drawn from photographs as the challenge draws its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from inpaintbench.datasets.tasks.crop import draw_hole, draw_picture, make_crop
+from inpaintbench.datasets.cases import Array, Mask
+from inpaintbench.datasets.tasks.crop import HOLE_SIDES, draw_hole, draw_picture, make_crop
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.examples import Example, Examples
+
+TRIES = 20  # places for further holes in a training window; three or four have room
+GAP = 6  # pixels between two holes, at the least
+MARGIN = 4  # pixels between a further hole and the window's border, at the least
+
+Box = tuple[slice, slice]
 
 
 class Crops(Examples):
     """Crops of the challenge: what is shown is the window with its hole filled harmonically.
 
-    Tensors of shape `(1, SIDE, SIDE)`.
+    Tensors of shape `(1, SIDE, SIDE)`. A window for training has further holes beside the
+    challenge's own. Most of an error is what no network could know, so three times as many hidden
+    pixels teach nearly as much as three windows do, in the time of one.
     """
 
     def __getitem__(self, index: int) -> Example:
         """Draw one crop."""
         pixels, rng = self.picture(index)
         picture = draw_picture(pixels, rng)
-        hidden, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
+        _, crop, _ = make_crop(picture, *draw_hole((picture.shape[0], picture.shape[1]), rng))
         mask = crop.astype(bool)
         (hole,) = windows.holes(mask)
-        highest = np.iinfo(picture.dtype).max
         truth = windows.cut(picture, mask, hole)
-        filled = harmonic_fill(windows.cut(hidden, mask, hole).pixels, truth.mask)
+        boxes = [truth.inner]
+        if not self.one_each:
+            boxes += further_holes(truth.mask, rng)
+        highest = np.iinfo(picture.dtype).max
+        filled = _filled(truth.pixels, boxes)
         planes = np.stack([filled / highest, truth.pixels / highest, truth.mask]).astype(np.float32)
         if not self.one_each:  # one of the 8 symmetries of the square
             planes = np.rot90(planes, int(rng.integers(4)), axes=(1, 2))
             planes = planes[:, :, ::-1] if rng.random() < 0.5 else planes
         tensor = torch.from_numpy(np.ascontiguousarray(planes))
         return tensor[0:1], tensor[1:2], tensor[2:3]
+
+
+def further_holes(mask: Mask, rng: np.random.Generator) -> list[Box]:
+    """Hide more rectangles of the challenge's sizes in a window, where they have room."""
+    boxes: list[Box] = []
+    for _ in range(TRIES):
+        sizes = rng.choice(HOLE_SIDES, 2)
+        starts = rng.integers(MARGIN, np.array(mask.shape) - MARGIN - sizes, endpoint=True)
+        (top, left), (bottom, right) = starts, starts + sizes
+        if not mask[max(0, top - GAP) : bottom + GAP, max(0, left - GAP) : right + GAP].any():
+            boxes.append((slice(top, bottom), slice(left, right)))
+            mask[boxes[-1]] = True
+    return boxes
+
+
+def _filled(pixels: Array, boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """Fill one rectangle after the other: many times faster than all together, and the same."""
+    filled = pixels.astype(np.float64)
+    for box in boxes:
+        alone = np.zeros(pixels.shape, bool)
+        alone[box] = True
+        filled[box] = harmonic_fill(pixels, alone)[box]
+    return filled
 
 
 class EpochSampler(Sampler[int]):
