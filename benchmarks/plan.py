@@ -25,6 +25,7 @@ from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
 
 KEPT = 500  # cases of which pictures and restorations are kept, evenly over the suite
+PATIENCE = 1.0  # seconds; what a killed run was just starting may hold its lock for a moment
 
 Warn = Callable[[str], None]
 
@@ -128,7 +129,7 @@ def claimed(plan: Plan) -> Iterator[None]:
     _check_folder(plan)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE)
     except Timeout:
         raise InputError(f"another run is writing to {folder}; choose another --out") from None
     try:
