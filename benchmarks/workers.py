@@ -108,8 +108,6 @@ def _restored(
     The hidden pixels of each case are flat.
     """
     predicts = type(method).predict_batch is not Method.predict_batch
-    problems: dict[int, str] = {}
-    altered = [0.0] * len(packed)
     answers: Iterable[Any]
     if predicts or type(method).restore_batch is not Method.restore_batch:
         answers = list((method.predict_batch if predicts else method.restore_batch)(observations))
@@ -117,9 +115,15 @@ def _restored(
             raise MethodFailed("error", f"returned {len(answers)} of {len(observations)} pictures")
     else:  # each is checked while it is still in the processor's cache
         answers = map(method.restore, observations)
-    if not predicts:
-        answers = _hidden(answers, observations, problems, altered)
-    parts = list(answers)
+    problems: dict[int, str] = {}
+    altered = [0.0] * len(packed)
+    if predicts:
+        parts = list(answers)
+    else:
+        checked = [_hidden(*pair) for pair in zip(answers, observations, strict=True)]
+        parts = [part for part, _, _ in checked]
+        altered = [change for _, change, _ in checked]
+        problems = {number: reason for number, (_, _, reason) in enumerate(checked) if reason}
     if not problems and (flat := finish_predictions(parts, packed)) is not None:
         ends = accumulate((part.size for part in parts), initial=0)
         return [flat[a:b] for a, b in pairwise(ends)], {}, altered
@@ -133,20 +137,12 @@ def _restored(
     return hidden, problems, altered
 
 
-def _hidden(
-    pictures: Iterable[object],
-    observations: Sequence[Observation],
-    problems: dict[int, str],
-    altered: list[float],
-) -> Iterator[Array]:
-    """Take the hidden pixels out of pictures, noting what is wrong and how known pixels changed."""
-    for number, (picture, observation) in enumerate(zip(pictures, observations, strict=True)):
-        part = NOTHING
-        try:
-            part, altered[number] = hidden_of(picture, observation)
-        except InvalidRestoration as error:
-            problems[number] = str(error)
-        yield part
+def _hidden(picture: object, observation: Observation) -> tuple[Array, float, str]:
+    """Take a picture's hidden pixels: with how much its known ones changed, and what is wrong."""
+    try:
+        return *hidden_of(picture, observation), ""
+    except InvalidRestoration as error:
+        return NOTHING, 0.0, str(error)
 
 
 def same(one: Array, other: Array) -> bool:

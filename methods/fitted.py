@@ -14,7 +14,7 @@ from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.files import make_folder
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.method import Method, highest_value
-from inpaintbench.methods.photographs import announced_split, draw_observations
+from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split, draw_observations
 from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, write_weights
 
@@ -92,7 +92,7 @@ def fit_method(
     card |= write_training_pictures(training, path)
     data = safetensors.numpy.save(arrays)
     write_weights(data, path, card)  # so that it can be validated as it will be used
-    observations, truths = draw_observations(validation, seed, task)
+    observations, truths = draw_observations(validation, HELD_OUT_SEED, task)
     score = _mean_mse(method(weights=str(path)), observations, truths)
     card["validation_mse"] = round(score, 1)
     title = task.METRICS[0].title

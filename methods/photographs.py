@@ -20,6 +20,7 @@ from inpaintbench.datasets.tasks.drawing import Task
 
 LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
 VALIDATION = 10  # one photograph in so many is held out
+HELD_OUT_SEED = 0  # of the cases drawn from them, whatever a training's own: so scores compare
 MOST_VALIDATION = 2000  # crops; more would cost time and change little
 BLOCK = 2000  # windows drawn at a time
 

@@ -50,10 +50,8 @@ def write_training_pictures(
     InputError
         If the file cannot be written.
     """
-    sets = [_of_card(earlier) for earlier in before]
-    own = fingerprints(grey(picture) for picture in pictures)
-    known = np.unique(np.concatenate([own, *(inherited for inherited, _ in sets)]))
-    unknown = "; ".join(reason for _, reason in sets if reason)
+    inherited, unknown = _of_cards(before)
+    known = np.union1d(fingerprints(grey(picture) for picture in pictures), inherited)
     data = safetensors.numpy.save({ARRAY: known})
     path = weights.with_name(f"{weights.stem}-pictures.safetensors")
     with written_whole(path) as temporary:
@@ -74,9 +72,13 @@ def training_pictures(method: Method) -> tuple[Fingerprints, str]:
         Why not all are known: a card that does not say, a file that is missing or another than the
         card names. Empty if all are.
     """
-    sets = [_of_card(weights) for weights, _ in method.cards()]
+    return _of_cards(weights for weights, _ in method.cards())
+
+
+def _of_cards(weights: Iterable[Path]) -> tuple[Fingerprints, str]:
+    sets = [_of_card(path) for path in weights]
     known = np.unique(np.concatenate([NONE, *(known for known, _ in sets)]))
-    return known, "; ".join(unknown for _, unknown in sets if unknown)
+    return known, "; ".join(reason for _, reason in sets if reason)
 
 
 def _of_card(weights: Path) -> tuple[Fingerprints, str]:

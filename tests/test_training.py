@@ -31,7 +31,7 @@ from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
-from inpaintbench.methods.networks.training import Settings, train
+from inpaintbench.methods.networks.training import Settings, Trainee, train
 from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.photographs import is_held_out, read_split
 from inpaintbench.methods.training_pictures import training_pictures
@@ -71,6 +71,9 @@ for line in sys.stdin:
 
 def short(crops, **changes):
     return Settings(crops=crops, **{"batch": 16, "epoch_crops": 320, "workers": 0} | changes)
+
+
+FAST = short(1280, learning_rate=3e-3)
 
 
 def tiny(folder, settings, depth=1, **arguments):
@@ -125,7 +128,7 @@ def assert_same_weights(first, second):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
-    return folder, tiny(folder, short(1280))
+    return folder, tiny(folder, FAST)
 
 
 def test_training_learns(trained):
@@ -135,7 +138,7 @@ def test_training_learns(trained):
     shown, truth, mask = next(iter(DataLoader(Crops(pictures, seed=9), 200, sampler=range(200))))
     learned = Tiny(device="cpu", weights=str(folder / "tiny.safetensors")).output(shown, mask)
     before, after = (hidden_mse(output, truth, mask).mean() for output in (shown, learned))
-    assert after < 0.997 * before  # untrained, it leaves the harmonic fill just as it is
+    assert after < 0.99 * before  # untrained, it leaves the harmonic fill just as it is
     assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
     assert table["crops"].tolist() == [320 * (n + 1) for n in range(4)]
     assert table["minutes"].is_monotonic_increasing
@@ -163,7 +166,7 @@ def test_training_leaves_records(trained):
     assert samples.size == (4 * 128, 3 * 128)  # four photographs are held out
     settings = tomllib.loads((folder / "settings.toml").read_text())
     assert Settings(**{k: v for k, v in settings.items() if k not in ("method", "images")}) == (
-        short(1280)
+        FAST
     )
     assert settings["images"] == ["skimage"]
 
@@ -202,6 +205,15 @@ def test_the_same_seed_gives_the_same_curve(tmp_path):
         tmp_path / "workers" / "tiny.safetensors", tmp_path / "alone" / "tiny.safetensors"
     )
     assert other["train_mse"][0] != alone["train_mse"][0]
+
+
+def test_trainings_of_all_seeds_are_validated_by_the_same_crops():
+    pictures = [data.camera(), data.moon()]
+    method = Tiny(device="cpu")
+    one, other = (Trainee(method, short(16, seed=seed), pictures, pictures) for seed in (0, 1))
+    for held_out, again in zip(one.held_out[1], other.held_out[1], strict=True):
+        assert torch.equal(held_out, again)
+    assert not torch.equal(one.shown[1][0], other.shown[1][0])
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "adagrad"])
@@ -309,7 +321,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, whole
 def test_what_was_over_is_not_begun_again(trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "copy")
     (folder / "tiny.safetensors").unlink()  # killed just before it was written
-    tiny(folder, short(1280), resume=True)
+    tiny(folder, FAST, resume=True)
     pd.testing.assert_frame_equal(history(folder), history(trained[0]), check_exact=True)
     assert_same_weights(folder / "tiny.safetensors", trained[0] / "tiny.safetensors")
 

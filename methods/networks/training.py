@@ -48,7 +48,7 @@ from inpaintbench.methods.networks.records import Records, is_first_process
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import LOSS_UNIT, hidden_mse
 from inpaintbench.methods.networks.weights import channels_last, load_weights, save_weights
-from inpaintbench.methods.photographs import announced_split
+from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split
 from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import read_card
 
@@ -100,7 +100,7 @@ class Trainee(lightning.LightningModule):
         self.settings = settings
         self.unit = (method.task.LEVELS / 255) ** 2  # of the task's scores, in grey levels squared
         self.shown = method.examples(training, settings.seed, one_each=False)
-        self.held_out = method.examples(validation, settings.seed, one_each=True)
+        self.held_out = method.examples(validation, HELD_OUT_SEED, one_each=True)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training so far, over every resumption
         self.crops_seen = 0  # by all devices, over every resumption
