@@ -13,6 +13,8 @@ from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
 
 START = (-4.0, 1.7, 7.5)  # of the search: shift, stretch, highest
+# A handful of held-out pictures can be explained ever better by ever larger numbers.
+BOUNDS = ((-20.0, 20.0), (0.25, 4.0), (0.0, 12.0))
 
 
 @dataclass
@@ -46,7 +48,7 @@ def calibrate(network: ResidualUNet, held_out: DataLoader[Example]) -> None:
     Training for the likelihood of single pixels leaves the range of a picture's expected errors
     too narrow. Here the logarithms are shifted, stretched and cut off at a highest value, the three
     numbers that make the pictures' mean squared errors most likely if each is exponentially
-    distributed around what is expected of it. They become part of the weights.
+    distributed around what is expected of it, within `BOUNDS`. They become part of the weights.
     """
     shift, stretch, highest = best_correction(_errors(network, held_out))
     with torch.no_grad():
@@ -62,7 +64,7 @@ def best_correction(errors: Errors) -> tuple[float, float, float]:
         expected = errors.expected(*numbers)
         return float(np.mean(np.log(expected) + errors.squared / expected))
 
-    shift, stretch, highest = minimize(misfit, START, method="Nelder-Mead").x
+    shift, stretch, highest = minimize(misfit, START, method="Nelder-Mead", bounds=BOUNDS).x
     return float(shift), float(stretch), float(highest)
 
 
