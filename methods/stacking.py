@@ -15,7 +15,7 @@ from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods.ensemble import area_bins
 from inpaintbench.methods.fitted import described_fit
 from inpaintbench.methods.method import Method, highest_value
-from inpaintbench.methods.photographs import announced_split, draw_observations
+from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split, draw_observations
 from inpaintbench.methods.registry import parse_method
 from inpaintbench.methods.training_pictures import write_training_pictures
 from inpaintbench.methods.weights import write_weights
@@ -40,7 +40,7 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
     images : folders or zip archives of photographs, those that the members were fitted on
     folder : receives `ensemble.safetensors`, its card `ensemble.toml`, and
         `ensemble-pictures.safetensors`
-    seed : of the crops, and of how they are divided for cross-fitting
+    seed : of how the crops are divided for cross-fitting; the crops are those of all validations
 
     Returns
     -------
@@ -63,7 +63,7 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
     if len(split[1]) < 2:
         raise InputError("an ensemble is fitted on 2 held-out photographs or more: give more")
     start = time.monotonic()
-    grams, areas = error_products(members, *draw_observations(split[1], seed))
+    grams, areas = error_products(members, *draw_observations(split[1], HELD_OUT_SEED))
     bins = area_bins(areas, np.array(AREAS, np.float64))
     weights = fit_weights(grams, bins, len(AREAS) + 1)
     seconds = time.monotonic() - start

@@ -6,7 +6,7 @@ import torch
 from skimage import data
 from torch.utils.data import DataLoader
 
-from inpaintbench.methods.networks.calibration import Errors, best_correction, calibrate
+from inpaintbench.methods.networks.calibration import BOUNDS, Errors, best_correction, calibrate
 from inpaintbench.methods.networks.crops import Crops
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 
@@ -26,6 +26,13 @@ def test_the_correction_that_errors_were_drawn_with_is_found_again(truth):
     errors = drawn_errors(*truth)
     found = errors.expected(*best_correction(errors))
     assert found == pytest.approx(errors.expected(*truth), rel=0.15)
+
+
+def test_two_pictures_do_not_run_away_with_the_correction():
+    """Any stretch, the larger the better, explains that one was hard and one was easy."""
+    errors = Errors(np.array([5.9, 6.1]), np.array([1, 1]), np.array([1.0, 2000.0]))
+    for number, (least, most) in zip(best_correction(errors), BOUNDS, strict=True):
+        assert least <= number <= most
 
 
 def test_expected_by_definition():

@@ -14,7 +14,7 @@ from skimage import data
 from inpaintbench.datasets import InputError, Observation
 from inpaintbench.methods import parse_method, stacking
 from inpaintbench.methods.ensemble import Ensemble, area_bins, hidden_areas
-from inpaintbench.methods.photographs import announced_split, draw_observations
+from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split, draw_observations
 from inpaintbench.methods.stacking import (
     FOLDS,
     cross_fitted_errors,
@@ -238,7 +238,7 @@ def test_fitting_through_the_command_line(folder, tmp_path, monkeypatch, capsys)
     assert card["photographs_fitted_on"] == len(held_out) == card["photographs_held_out"]
     ensemble = parse_method(f"ensemble:weights={weights[0]}")
     scores = {}
-    observations, truths = draw_observations(held_out, 3)
+    observations, truths = draw_observations(held_out, HELD_OUT_SEED)
     for method in (ensemble, *ensemble.members):
         answers = method.predict_batch(observations)
         scores[method.label] = np.mean(
