@@ -27,4 +27,4 @@ class GridCnn(PictureMethod):
         """Make the untrained network."""
         from inpaintbench.methods.networks.picture_unet import PictureUNet
 
-        return PictureUNet(3, (48, 96, 128), (1, 2, 2))
+        return PictureUNet(3, (48, 96, 128), (3, 2, 2))
