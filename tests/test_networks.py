@@ -18,7 +18,7 @@ from inpaintbench.methods.networks.context_encoder_net import ContextEncoderNet,
 from inpaintbench.methods.networks.course_net import CourseNet
 from inpaintbench.methods.networks.denoising_autoencoder_net import DenoisingAutoencoderNet
 from inpaintbench.methods.networks.partial_conv_net import PartialConvolution
-from inpaintbench.methods.networks.residual_unet import small
+from inpaintbench.methods.networks.residual_unet import SelfAttention, small
 from inpaintbench.methods.networks.restorer import LOSS_UNIT, hidden_mse
 from inpaintbench.methods.networks.training import averaging
 from inpaintbench.methods.networks.weights import load_weights, save_weights
@@ -218,6 +218,23 @@ def test_partial_convolution_counts_known_values_alone(kernel, stride):
             actual = values[0, :, row, column].detach().numpy()
             np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
             assert updated[0, 0, row, column] == ones.any()
+
+
+def test_attention_by_definition():
+    """Against `torch.nn.MultiheadAttention`, which has the same weights in another arrangement."""
+    torch.manual_seed(0)
+    attention = SelfAttention(8, heads=2).double()
+    x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
+    assert torch.equal(attention(x), x)  # as it starts
+    torch.nn.init.normal_(attention.add.weight)
+    torch.nn.init.normal_(attention.norm.weight)
+    reference = torch.nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
+    weights = dict(zip(["in_proj_weight", "in_proj_bias"], attention.ask.parameters(), strict=True))
+    weights |= {f"out_proj.{name}": value for name, value in attention.add.named_parameters()}
+    reference.load_state_dict(weights)
+    places = attention.norm(x.flatten(2).transpose(1, 2))
+    taken, _ = reference(places, places, places)
+    torch.testing.assert_close(attention(x) - x, taken.transpose(1, 2).unflatten(2, (3, 5)))
 
 
 def test_the_patch_of_the_denoising_autoencoder_covers_the_hole_wherever_it_is():

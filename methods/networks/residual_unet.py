@@ -34,6 +34,32 @@ class ResidualBlock(nn.Module):
         return x + change
 
 
+class SelfAttention(nn.Module):
+    """Every place takes from all that are like it, wherever they are, added to what it has.
+
+    Multi-head self-attention (Vaswani et al. 2017) on the places of a picture, as in non-local
+    networks (Wang et al. 2018). What it adds starts at 0. The normalisation is over the channels of
+    one place, so that it ties nothing to the rest of a batch.
+    """
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.ask = nn.Linear(width, 3 * width)  # queries, keys and values
+        self.add = nn.Linear(width, width)
+        nn.init.zeros_(self.add.weight)
+        nn.init.zeros_(self.add.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(N, width, H, W)` to the same shape."""
+        places = self.norm(x.flatten(2).transpose(1, 2))
+        parts = self.ask(places).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        taken = F.scaled_dot_product_attention(*parts.unbind(0))
+        change: Tensor = self.add(taken.transpose(1, 2).flatten(2))
+        return x + change.transpose(1, 2).view_as(x)
+
+
 class ResidualUNet(WindowNetwork):
     """U-Net (Ronneberger, Fischer, Brox 2015) of residual blocks, on a picture folded 2x2.
 
@@ -48,10 +74,16 @@ class ResidualUNet(WindowNetwork):
     depths : residual blocks at each level, in the encoder and again in the decoder
     channels : of the picture: 1 for grey, 3 for colour
     doubts : whether it says how far off each pixel is to be expected
+    attends : level at which the decoder attends to the whole picture; None: nowhere
     """
 
     def __init__(
-        self, widths: Sequence[int], depths: Sequence[int], channels: int = 1, doubts: bool = True
+        self,
+        widths: Sequence[int],
+        depths: Sequence[int],
+        channels: int = 1,
+        doubts: bool = True,
+        attends: int | None = None,
     ) -> None:
         super().__init__()
         self.doubts = doubts
@@ -63,6 +95,9 @@ class ResidualUNet(WindowNetwork):
             self.decoder.append(nn.Sequential(*(ResidualBlock(width) for _ in range(depth))))
             self.down.append(nn.Conv2d(width, wider, 2, stride=2))
             self.up.append(nn.ConvTranspose2d(wider, width, 2, stride=2))
+        self.attends = attends
+        if attends is not None:
+            self.attention = SelfAttention(widths[attends])
         self.middle = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(depths[-1])))
         self.head = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -89,7 +124,10 @@ class ResidualUNet(WindowNetwork):
             x = down(x)
         x = self.middle(x)
         for level in reversed(range(len(skips))):
-            x = self.decoder[level](self.up[level](x) + skips[level])
+            x = self.up[level](x) + skips[level]
+            if level == self.attends:
+                x = self.attention(x)
+            x = self.decoder[level](x)
         restored = filled + F.pixel_shuffle(self.head(x), 2).float() / CONTRAST
         if not self.doubts:
             return restored
@@ -108,8 +146,8 @@ class ResidualUNet(WindowNetwork):
 
 
 def large() -> ResidualUNet:
-    """Make the network of `cnn`: 9.5 million parameters."""
-    return ResidualUNet((64, 128, 192, 224), (1, 2, 3, 4))
+    """Make the network of `cnn`: 9.6 million parameters."""
+    return ResidualUNet((64, 128, 192, 224), (1, 2, 3, 4), attends=1)
 
 
 def small() -> ResidualUNet:
