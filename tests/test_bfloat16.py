@@ -6,17 +6,26 @@ import pytest
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import crop
 from inpaintbench.datasets.tasks.drawing import draw_cases
-from inpaintbench.methods import parse_method
+from inpaintbench.methods import method_classes, parse_method
 from inpaintbench.methods.networks import network_method
+from inpaintbench.methods.networks.network_method import NetworkMethod
 
 
-def test_bfloat16_scores_as_float32_does(monkeypatch):
-    cases = draw_cases(crop, "skimage", 17, 99, Skipped())
-    observations = [case.observation for case in cases]
+NETWORKS = [
+    name
+    for name, kind in method_classes().items()
+    if issubclass(kind, NetworkMethod) and not kind.needs_file
+]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bfloat16_scores_as_float32_does(name, monkeypatch):
+    method = parse_method(f"{name}:symmetries=no")
+    cases = draw_cases(method.task, "skimage", 17, 99, Skipped())
     scores = {}
     for quick in (True, False):
         monkeypatch.setattr(network_method, "fast_bfloat16", lambda device, quick=quick: quick)
-        restored = parse_method("course-cnn").restore_batch(observations)
+        restored = method.restore_batch([case.observation for case in cases])
         scores[quick] = np.mean(
             [np.square(r - c.truth)[c.mask].mean() for r, c in zip(restored, cases, strict=True)]
         )

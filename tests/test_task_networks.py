@@ -16,6 +16,7 @@ from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
 from inpaintbench.methods import method_classes, parse_method, scratches_published
 from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.networks import network_method
 from inpaintbench.methods.networks.centre_net import CentreNet, centre
 from inpaintbench.methods.networks.examples import TaskCases
 from inpaintbench.methods.networks.network_method import NetworkMethod
@@ -252,7 +253,13 @@ def test_averaging_makes_networks_for_pictures_blind_to_symmetries(name, turn, t
     assert np.abs(method.restore(turned) - turn(method.restore(observation))).max() > 0.1
 
 
-def test_grey_goes_through_a_network_of_colour_as_three_equal_channels(tmp_path):
+@pytest.fixture
+def in_float32(monkeypatch):
+    """Restore in float32 also where bfloat16 is fast: to compare with the network called here."""
+    monkeypatch.setattr(network_method, "fast_bfloat16", lambda device: False)
+
+
+def test_grey_goes_through_a_network_of_colour_as_three_equal_channels(tmp_path, in_float32):
     method, network = untrained("scratches-cnn:symmetries=no", tmp_path)
     grey = scratched(data.camera()[200:240, 200:240])
     filled = torch.tensor(grey.image / 255, dtype=torch.float32).expand(1, 3, -1, -1)
@@ -280,7 +287,7 @@ def test_pictures_of_different_sizes_come_back_in_their_order(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["center-pixel-cnn", "pixelnet:patch=9", "pixelnet:kind=classes"])
-def test_a_hidden_pixel_is_restored_from_the_patch_around_it(name, tmp_path):
+def test_a_hidden_pixel_is_restored_from_the_patch_around_it(name, tmp_path, in_float32):
     method, network = untrained(f"{name}:symmetries=no", tmp_path)
     truth, mask = center_pixel.draw(data.camera(), np.random.default_rng(3))
     truth[15, 15] = 0
@@ -391,7 +398,7 @@ def test_shipped_weights_have_a_complete_card(name):
     assert card["task"] == method.task.NAME  # which stands for all of its tasks
     assert card["method"] == method.weights_name
     load_weights(method.build(), method.weights_path)
-    assert method.weights_path.stat().st_size <= 3_500_000
+    assert method.weights_path.stat().st_size <= 4_000_000
 
 
 SHORT = Settings(crops=128, batch=16, epoch_crops=64, workers=0)
