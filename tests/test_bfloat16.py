@@ -10,7 +10,6 @@ from inpaintbench.methods import method_classes, parse_method
 from inpaintbench.methods.networks import network_method
 from inpaintbench.methods.networks.network_method import NetworkMethod
 
-
 NETWORKS = [
     name
     for name, kind in method_classes().items()
