@@ -65,8 +65,9 @@ class ResidualUNet(WindowNetwork):
 
     Departs from the original in that skips are added, not concatenated; that it works at half
     resolution, each pixel of which holds 2x2 pixels of the picture (Shi et al. 2016), since wide
-    convolutions on few pixels are what both CPUs and GPUs are fast at; and that it predicts the
-    difference from the harmonic fill that it is given.
+    convolutions on few pixels are what both CPUs and GPUs are fast at; that its decoder may attend
+    to the whole picture; and that it predicts the difference from the harmonic fill that it is
+    given.
 
     Parameters
     ----------
