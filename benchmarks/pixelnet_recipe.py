@@ -7,10 +7,10 @@ Published: windows of 31x31 pixels, of each every patch at stride 1, updates of 
 epochs; a part of the patches held out to test on. But such a patch's neighbours, which show its
 centre, are trained on. So the same network is tested on a tenth of the training windows' patches,
 as published, and on as many of windows of photographs that it never saw. Methods that are not
-trained here say how hard either test is.
+trained here say how hard either test is, the weights that are shipped how near they come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from inpaintbench.methods.networks.restorer import Restorer
 from inpaintbench.methods.networks.training import OPTIMIZERS
 from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.pixelnet import Pixelnet
+from inpaintbench.methods.weights import SHIPPED
 from inpaintbench.reports.texts import markdown_table
 
 BATCH = 64  # patches an update
@@ -131,6 +132,8 @@ def compare(
 ) -> list[dict[str, object]]:
     """Score a method on both held-out sets, a network after its training: a row each.
 
+    Where weights of that network are shipped, these have rows as well.
+
     Parameters
     ----------
     windows : to train on, and to hold patches out of
@@ -141,19 +144,24 @@ def compare(
     patches = slide(windows, side)
     shuffled = np.random.default_rng(recipe.seed).permutation(len(patches))
     held_out, chosen = np.split(shuffled, [len(patches) // HELD_OUT])
-    restore = partial(by_method, method)
+    restorers: dict[str, Callable[[Patches], Counts]] = {}
     if isinstance(method, Pixelnet):
         torch.manual_seed(recipe.seed)
         network = method.build()
         train(network, patches, chosen, recipe)
-        restore = partial(by_network, network)
+        restorers[label] = partial(by_network, network)
+        if (SHIPPED / f"{method.weights_name}.safetensors").exists():
+            restorers[f"{label} as shipped"] = partial(by_method, method)
+    else:
+        restorers[label] = partial(by_method, method)
     owners = held_out // (len(patches) // len(windows))
     rows: list[dict[str, object]] = []
     for split, source in (("patch", patches), ("image", slide(others, side))):
         shown = source[held_out]
         actual = shown[:, side // 2, side // 2].astype(np.float64)
-        row = scores(restore(shown), actual, owners)
-        rows.append({"method": label, "split by": split, "patches": len(shown), **row})
+        for name, restore in restorers.items():
+            row = scores(restore(shown), actual, owners)
+            rows.append({"method": name, "split by": split, "patches": len(shown), **row})
     return rows
 
 

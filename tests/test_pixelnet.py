@@ -13,6 +13,7 @@ from torchmetrics.functional import (
 
 from inpaintbench.benchmarks import pixelnet_recipe as recipe
 from inpaintbench.datasets import InputError
+from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.tasks import center_pixel
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.networks.examples import SlidingPatches, TaskCases
@@ -182,3 +183,25 @@ def test_the_recipe_learns(tmp_path, capsys):
     assert set(table.index.get_level_values(1)) == {"patch", "image"}
     assert (table.loc["pixelnet:kind=fc", "r2"] > 0.5).all()
     assert "| pixelnet:kind=fc | image | 1250 |" in capsys.readouterr().out
+    assert not table.index.get_level_values(0).str.endswith("as shipped").any()
+
+
+def test_shipped_weights_are_scored_beside_the_recipes():
+    """On the same patches: the shipped network by itself is what its row must have."""
+    drawn, others = windows(4), windows(4, seed=1)
+    shipped = [
+        row
+        for row in recipe.compare("pixelnet", drawn, others, recipe.Recipe(epochs=1))
+        if row["method"] == "pixelnet as shipped"
+    ]
+    network = parse_method("pixelnet")
+    patches = recipe.slide(others, 7)
+    chosen = np.random.default_rng(0).permutation(len(patches))[: len(patches) // 10]
+    errors = []
+    for patch in patches[chosen]:
+        mask = np.zeros((7, 7), bool)
+        mask[3, 3] = True
+        ((restored,),) = network.predict_batch([Observation(np.where(mask, 0, patch), mask)])
+        errors.append((float(restored) - float(patch[3, 3])) ** 2)
+    assert [row["split by"] for row in shipped] == ["patch", "image"]
+    assert shipped[1]["mse"] == pytest.approx(np.mean(errors))

@@ -39,7 +39,9 @@ class SelfAttention(nn.Module):
 
     Multi-head self-attention (Vaswani et al. 2017) on the places of a picture, as in non-local
     networks (Wang et al. 2018). What it adds starts at 0. The normalisation is over the channels of
-    one place, so that it ties nothing to the rest of a batch.
+    one place, so that it ties nothing to the rest of a batch. Written out, because
+    `torch.nn.MultiheadAttention` does so in bfloat16 (a picture alone came out otherwise than among
+    others), and what it uses without autocast cannot be exported to ONNX.
     """
 
     def __init__(self, width: int, heads: int = 4) -> None:
