@@ -433,7 +433,7 @@ def train(
         str, typer.Argument(help="cnn, cnn:size=small, grid-cnn, gaussian, ensemble, ...")
     ],
     images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = "",
     devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
     minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
     crops: Annotated[
@@ -474,6 +474,7 @@ def train(
     from inpaintbench.methods.ensemble import Ensemble
     from inpaintbench.methods.fitted import FittedMethod, fit_method
     from inpaintbench.methods.networks.network_method import NetworkMethod
+    from inpaintbench.methods.weights import SHIPPED
 
     method = parse_method(network)
     if not isinstance(method, FittedMethod | Ensemble | NetworkMethod):
@@ -490,7 +491,7 @@ def train(
         from inpaintbench.methods.networks.training import Settings
         from inpaintbench.methods.networks.training import train as train_network
 
-        method.device = device
+        method.device = device or method.device
         settings = Settings(
             minutes=minutes,
             crops=crops,
@@ -508,7 +509,8 @@ def train(
     path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
     suite = "" if card.get("task", "crop") == "crop" else f"{card['task']} "
-    print(f"try it: inpaintbench run {suite}--methods {network},{network}:weights={path}")
+    shipped = f"{network}," if (SHIPPED / path.name).exists() else ""
+    print(f"try it: inpaintbench run {suite}--methods {shipped}{network}:weights={path}")
 
 
 @app.command()

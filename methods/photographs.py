@@ -43,7 +43,7 @@ def read_split(
     InputError
         If one of the sources has no pair of usable photographs (one to train on, one to hold out).
     """
-    training: list[Array] = []
+    training: list[tuple[str, Array]] = []
     validation: list[Array] = []
     for source in sources:
         pictures = list(_usable(task or crop, source, skipped))
@@ -52,10 +52,28 @@ def read_split(
         held_out = [is_held_out(image_id) for image_id, _ in pictures]
         if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
             held_out = [False] * (len(pictures) - 1) + [True]
-        for (_, picture), held in zip(pictures, held_out, strict=True):
-            (validation if held else training).append(picture)
+        training += [pair for pair, held in zip(pictures, held_out, strict=True) if not held]
+        validation += [pair[1] for pair, held in zip(pictures, held_out, strict=True) if held]
     step = -(-len(validation) // MOST_VALIDATION)  # evenly over all sources
-    return training, validation[::step]
+    return _others(training, validation, skipped), validation[::step]
+
+
+def _others(
+    training: Sequence[tuple[str, Array]], validation: Sequence[Array], skipped: Skipped
+) -> list[Array]:
+    """Leave out what is held out under another name, as of a folder beside a zip of it."""
+    held_out = {_digest(picture) for picture in validation}
+    others = []
+    for image_id, picture in training:
+        if _digest(picture) in held_out:
+            skipped.add(image_id, "the same picture is held out under another name")
+        else:
+            others.append(picture)
+    return others
+
+
+def _digest(picture: Array) -> bytes:
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
 
 
 def announced_split(

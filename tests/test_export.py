@@ -11,12 +11,22 @@ from skimage import data
 
 from inpaintbench.benchmarks.app import export as export_command
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import parse_method
+from inpaintbench.methods import method_classes, parse_method
+from inpaintbench.methods.course_cnn import CourseCnn
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
+from inpaintbench.methods.networks.course_net import CourseNet
 from inpaintbench.methods.networks.export import export
 from inpaintbench.methods.networks.residual_unet import small
 from inpaintbench.methods.networks.weights import load_weights, save_weights
+from inpaintbench.methods.networks.window_method import WindowMethod
+
+LABELS = [
+    *(name for name, kind in method_classes().items() if issubclass(kind, WindowMethod)),
+    "cnn:size=small",
+    "unet:depth=2",
+    "unet:depth=5",
+]
 
 
 @pytest.fixture
@@ -65,6 +75,30 @@ def test_onnxruntime_restores_as_the_method_does(exported):
     np.testing.assert_allclose(found[:, :1], expected[:, :1], rtol=0, atol=1e-4)
     (alone,) = session.run(None, {name: value[3:4] for name, value in inputs.items()})
     np.testing.assert_allclose(alone, found[3:4], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_every_network_for_windows_can_be_exported(tmp_path, label):
+    assert export(parse_method(f"{label}:device=cpu"), tmp_path / "n.onnx") < 1e-4
+
+
+class StrangeNet(CourseNet):
+    def forward(self, filled, mask):
+        return super().forward(filled, mask) + torch.special.bessel_j0(filled)
+
+
+class Strange(CourseCnn):
+    name = "strange"
+    weights_name = "course-cnn"
+
+    def build(self):
+        return StrangeNet()
+
+
+def test_what_onnx_does_not_know_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"strange.* cannot be written as ONNX: .*bessel"):
+        export(Strange(device="cpu"), tmp_path / "n.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_network_cannot_be_exported(tmp_path):

@@ -48,14 +48,20 @@ class Tiny(WindowMethod):
         return ResidualUNet((8, 16), (self.depth, self.depth))
 
 
-TRAIN = ["train", "cnn:size=small", "--images", "skimage", "--device", "cpu", "--workers", "0"]
-TRAIN += ["--batch", "32", "--epoch", "64"]
+OPTIONS = ["--images", "skimage", "--device", "cpu", "--workers", "0"]
+OPTIONS += ["--batch", "32", "--epoch", "64"]
+SMALL = ["train", "cnn:size=small", *OPTIONS]
+# One network without and one with randomness of its own: dropout.
+NETWORKS = {
+    "cnn-small": SMALL,
+    "denoising-autoencoder": ["train", "denoising-autoencoder", *OPTIONS],
+}
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 # Imports once what takes seconds, and forks for every line: a program, its arguments, its stderr.
 SERVER = """
 import json, os, signal, sys
 from inpaintbench.benchmarks.app import main
-from inpaintbench.methods.networks.training import WholeCheckpoints
+from inpaintbench.methods.networks.checkpoints import WholeCheckpoints
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for line in sys.stdin:
     child = os.fork()
@@ -103,8 +109,8 @@ def ended(server):
     return int(server.stdout.readline())
 
 
-def command(folder, *more):
-    return inpaintbench_here(*TRAIN, "--out", folder, *more, cwd=folder.parent)
+def command(folder, *more, network=SMALL):
+    return inpaintbench_here(*network, "--out", folder, *more, cwd=folder.parent)
 
 
 def history(folder):
@@ -136,7 +142,10 @@ def test_training_learns(trained):
     table = pd.read_csv(folder / "history.csv")
     pictures, _ = read_split(["skimage"], Skipped())
     shown, truth, mask = next(iter(DataLoader(Crops(pictures, seed=9), 200, sampler=range(200))))
-    learned = Tiny(device="cpu", weights=str(folder / "tiny.safetensors")).output(shown, mask)
+    last = Trainee(Tiny(device="cpu"), FAST, pictures, pictures)  # which need not be the best
+    last.load_state_dict(tensors(folder / "last.ckpt"))
+    with torch.inference_mode():
+        learned = last.network(shown, mask)
     before, after = (hidden_mse(output, truth, mask).mean() for output in (shown, learned))
     assert after < 0.99 * before  # untrained, it leaves the harmonic fill just as it is
     assert card["validation_mse"] == pytest.approx(table["validation_mse"].min(), abs=0.06)
@@ -165,10 +174,9 @@ def test_training_leaves_records(trained):
     assert samples.mode == "L"
     assert samples.size == (4 * 128, 3 * 128)  # four photographs are held out
     settings = tomllib.loads((folder / "settings.toml").read_text())
-    assert Settings(**{k: v for k, v in settings.items() if k not in ("method", "images")}) == (
-        FAST
-    )
-    assert settings["images"] == ["skimage"]
+    given = {key: settings.pop(key) for key in ("method", "images", "start")}
+    assert given == {"method": Tiny(device="cpu").label, "images": ["skimage"], "start": ""}
+    assert Settings(**settings) == FAST
 
 
 def test_tensorboard_shows_what_the_history_says(trained):
@@ -223,8 +231,8 @@ def test_another_optimizer_trains_and_is_kept_to(tmp_path, name):
     (group,) = state["param_groups"]
     assert group["weight_decay"] == 0
     assert {"adam": "betas", "sgd": "momentum", "adagrad": "lr_decay"}[name] in group
-    with pytest.raises(InputError, match=f"made with {name}; add --optimizer {name}"):
-        tiny(tmp_path, short(640), resume=True)
+    with pytest.raises(InputError, match=f"made with optimizer = '{name}', not 'adamw'; give"):
+        tiny(tmp_path, short(640, epoch_crops=16), resume=True)
 
 
 def test_a_network_learns_from_a_teacher(tmp_path):
@@ -249,20 +257,28 @@ def test_a_network_learns_from_a_teacher(tmp_path):
     assert apart[1] < 0.8 * apart[0]
 
 
-@pytest.mark.parametrize("name", ["mean", "gaussian", "grid-cnn", "center-pixel-cnn"])
-def test_a_teacher_is_a_network_that_is_shown_the_same(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "student"),
+    [
+        *((name, "course-cnn") for name in ("mean", "gaussian", "grid-cnn", "center-pixel-cnn")),
+        ("scratches-cnn", "grid-cnn"),  # all shown whole pictures, but not the same
+        ("espcn", "border-cnn"),
+        ("pixelnet", "pixelnet:patch=9"),
+    ],
+)
+def test_a_teacher_is_a_network_that_is_shown_the_same(tmp_path, name, student):
     with pytest.raises(
-        InputError, match=f"{name} cannot teach tiny.*network that is shown the same"
+        InputError, match=f"{name} cannot teach {student}.*network that is shown the same"
     ):
-        tiny(tmp_path / "other", short(16, teacher=name))
-    assert not (tmp_path / "other").exists()
+        train(parse_method(student), ["skimage"], tmp_path / "a", short(16, teacher=name))
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_path):
     folder, _ = trained
     with pytest.raises(InputError, match="add --resume"):
         tiny(folder, short(320))
-    with pytest.raises(InputError, match="is of the network tiny, not cnn"):
+    with pytest.raises(InputError, match="made with method = 'tiny', not 'cnn'"):
         train(find_method("cnn")(), ["skimage"], folder, short(320), resume=True)
     (tmp_path / "last.ckpt").write_bytes(b"damaged")
     with pytest.raises(InputError, match="is damaged"):
@@ -273,6 +289,41 @@ def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def settings_of(folder):
+    return (folder / "settings.toml").read_text()
+
+
+def test_what_is_resumed_is_given_the_same_again(trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "copy")
+    before = settings_of(folder)
+    for changes in ({"seed": 1}, {"batch": 32}, {"epoch_crops": 160}, {"patience": 1}):
+        (key,) = changes
+        with pytest.raises(InputError, match=f"was made with {key} = .*give the same again"):
+            tiny(folder, short(1600, **{"learning_rate": 3e-3} | changes), resume=True)
+    with pytest.raises(InputError, match="was made with start = ''"):
+        tiny(folder, FAST, resume=True, start=folder / "tiny.safetensors")
+    with pytest.raises(InputError, match=r"was made with images = \['skimage'\]"):
+        train(Tiny(device="cpu"), ["other"], folder, FAST, resume=True)
+    with pytest.raises(InputError, match="is of a network with other layers, such as network"):
+        tiny(folder, FAST, depth=2, resume=True)
+    (folder / "best.ckpt").unlink()
+    with pytest.raises(InputError, match=r"best.ckpt is damaged or missing: .*train anew"):
+        tiny(folder, FAST, resume=True)
+    assert settings_of(folder) == before
+
+
+def test_what_is_resumed_has_the_same_photographs(tmp_path):
+    def pictures(first, last):
+        for number in range(first, last):
+            Image.fromarray(np.roll(data.camera(), number)).save(tmp_path / f"{number}.png")
+
+    pictures(0, 3)
+    train(Tiny(device="cpu"), [str(tmp_path)], tmp_path / "out", short(16))
+    pictures(3, 5)
+    with pytest.raises(InputError, match="made with 2 photographs to train on and 1 held out"):
+        train(Tiny(device="cpu"), [str(tmp_path)], tmp_path / "out", short(32), resume=True)
+
+
 def test_a_strangers_checkpoint_runs_nothing(tmp_path):
     program = b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "pwned").encode()
     (tmp_path / "last.ckpt").write_bytes(program)
@@ -281,10 +332,10 @@ def test_a_strangers_checkpoint_runs_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def stop(server, folder, epochs, number, *more):
+def stop(server, network, folder, epochs, number, *more):
     """Train until some epochs are over, and send a signal: give the exit status."""
     errors = folder.with_suffix(".txt")
-    process = started(server, "main()", [*TRAIN, "--out", folder, *more], errors)
+    process = started(server, "main()", [*network, "--out", folder, *more], errors)
     while not (folder / "last.ckpt").exists() or len(history(folder)) < epochs:
         os.kill(process, 0)  # is it there?
         time.sleep(0.02)
@@ -297,25 +348,20 @@ def stop(server, folder, epochs, number, *more):
 BUDGET = ["--crops", "240"]  # not a whole number of epochs
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A training by the command line that was not stopped."""
-    folder = tmp_path_factory.mktemp("whole") / "out"
-    assert command(folder, *BUDGET).returncode == 0
-    return folder
-
-
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, whole, tmp_path):
-    stopped, moved = tmp_path / "stopped", tmp_path / "moved"
-    assert stop(server, stopped, 1, signal.SIGKILL, *BUDGET) == -signal.SIGKILL
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, tmp_path, name):
+    whole, stopped, moved = tmp_path / "whole", tmp_path / "stopped", tmp_path / "moved"
+    network = NETWORKS[name]
+    assert command(whole, *BUDGET, network=network).returncode == 0
+    assert stop(server, network, stopped, 1, signal.SIGKILL, *BUDGET) == -signal.SIGKILL
     stopped.rename(moved)  # to another machine, say
-    assert stop(server, moved, 2, signal.SIGINT, *BUDGET, "--resume") == 130
-    assert read_card(moved / "cnn-small.safetensors")["crops_seen"] < 240
-    assert command(moved, *BUDGET, "--resume").returncode == 0
+    assert stop(server, network, moved, 2, signal.SIGINT, *BUDGET, "--resume") == 130
+    assert read_card(moved / f"{name}.safetensors")["crops_seen"] < 240
+    assert command(moved, *BUDGET, "--resume", network=network).returncode == 0
     assert history(whole)["crops"].tolist() == [64, 128, 192, 256]
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
-    for name in ("last.ckpt", "best.ckpt", "cnn-small.safetensors"):
-        assert_same_weights(whole / name, moved / name)
+    for file in ("last.ckpt", "best.ckpt", f"{name}.safetensors"):
+        assert_same_weights(whole / file, moved / file)
 
 
 def test_what_was_over_is_not_begun_again(trained, tmp_path):
@@ -337,6 +383,10 @@ def test_it_stops_early_when_nothing_is_gained(tmp_path):
         for name in ("best.ckpt", "last.ckpt")
     ]
     assert seen == [16, 48]  # the last is renewed although it is no better
+    (tmp_path / "tiny.safetensors").unlink()  # killed just before it was written
+    tiny(tmp_path, short(32_000, epoch_crops=16, learning_rate=0.0, patience=2), resume=True)
+    pd.testing.assert_frame_equal(history(tmp_path), table, check_exact=True)
+    assert (tmp_path / "tiny.safetensors").exists()
 
 
 def test_a_loss_that_is_not_finite_loses_nothing(tmp_path):
@@ -363,8 +413,9 @@ def test_a_bad_last_update_makes_no_checkpoint(tmp_path):
     assert not (tmp_path / "last.ckpt").exists()
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, whole, tmp_path):
-    folder, errors = shutil.copytree(whole, tmp_path / "out"), tmp_path / "errors.txt"
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, tmp_path):
+    folder, errors = tmp_path / "out", tmp_path / "errors.txt"
+    assert command(folder, "--crops", "64").returncode == 0
     before = (folder / "last.ckpt").read_bytes()
     limited = (
         "import resource\n"
@@ -372,8 +423,8 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, whole, 
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))\n"
         "main()\n"
     )
-    more = ["--crops", "320", "--resume"]
-    started(server, limited, [*TRAIN, "--out", folder, *more], errors)
+    more = ["--crops", "128", "--resume"]
+    started(server, limited, [*SMALL, "--out", folder, *more], errors)
     assert ended(server) == 2
     assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", errors.read_text())
     assert (folder / "last.ckpt").read_bytes() == before
@@ -402,7 +453,7 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_checkpoint_before(server, tm
 def test_two_devices_share_the_training(tmp_path):
     budget = ["--out", str(tmp_path), "--crops", "128", "--devices", "2"]
     answer = subprocess.run(
-        [sys.executable, "-m", "inpaintbench.benchmarks.app", *TRAIN, *budget],
+        [sys.executable, "-m", "inpaintbench.benchmarks.app", *SMALL, *budget],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -448,6 +499,9 @@ def test_more_weights_start_where_fewer_were(trained, tmp_path):
             tiny(tmp_path / "other", short(16), start=SHIPPED / f"{name}.safetensors")
     with pytest.raises(InputError, match="cannot read"):
         tiny(tmp_path / "other", short(16), start=tmp_path / "none.safetensors")
+    bare = shutil.copy(start, tmp_path / "bare.safetensors")
+    bare.with_suffix(".toml").write_text(f'sha256 = "{before["sha256"]}"')
+    assert tiny(tmp_path / "bare", short(16), start=bare)["started_from"] == "bare, 0 crops"
     assert not (tmp_path / "other").exists()
 
 
@@ -475,6 +529,37 @@ def test_an_epoch_must_hold_an_update(tmp_path):
     with pytest.raises(InputError, match="an epoch of 16 crops is shorter than one update"):
         tiny(tmp_path / "out", short(320, epoch_crops=16, devices=2))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("minutes", float("nan")), ("minutes", float("inf")), ("seed", 2**32)]
+)
+def test_numbers_out_of_range_are_refused(tmp_path, option, value):
+    with pytest.raises(InputError, match=f"--{option} must be .*, not {value}"):
+        tiny(tmp_path / "out", short(16, **{option: value}))
+    assert not (tmp_path / "out").exists()
+
+
+class Dying(Crops):
+    """Examples whose worker is killed, as by a system that is short of memory."""
+
+    def __getitem__(self, index):
+        if index >= 32 and not self.one_each:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+class Doomed(Tiny):
+    name = "doomed"
+
+    def examples(self, pictures, seed, one_each):
+        return Dying(pictures, seed, one_each)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path):
+    with pytest.raises(InputError, match=r"DataLoader worker .*--resume"):
+        train(Doomed(device="cpu"), ["skimage"], tmp_path, short(320, epoch_crops=32, workers=1))
+    assert read_card(tmp_path / "doomed.safetensors")["crops_seen"] == 32
 
 
 def test_a_crop_depends_on_seed_and_number_alone():
@@ -535,6 +620,23 @@ def test_photographs_are_split_by_their_names(photographs):
     assert validation
     share = np.mean([is_held_out(f"photo{n}.jpg") for n in range(20_000)])
     assert 0.09 < share < 0.11
+
+
+def test_a_picture_that_is_held_out_is_not_trained_on_under_another_name(tmp_path):
+    sources = [tmp_path / name for name in ("some", "same")]
+    for number in range(30):
+        for source in sources:
+            source.mkdir(exist_ok=True)
+            path = source / f"{source.name}{number}.png"  # so they are split otherwise
+            Image.fromarray(np.roll(data.moon(), number)).save(path)
+    skipped = Skipped()
+    training, validation = read_split([str(source) for source in sources], skipped)
+    contents = [{picture.tobytes() for picture in part} for part in (training, validation)]
+    assert not contents[0] & contents[1]
+    assert {reason for _, reason in skipped.files} == {
+        "the same picture is held out under another name"
+    }
+    assert len(skipped) + len(training) + len(validation) == 60
 
 
 def test_one_photograph_is_too_few(tmp_path):

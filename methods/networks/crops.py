@@ -52,10 +52,9 @@ class Crops(Examples):
 def further_holes(mask: Mask, rng: np.random.Generator) -> list[Box]:
     """Hide more rectangles of the challenge's sizes in a window, where they have room."""
     boxes: list[Box] = []
-    for _ in range(TRIES):
-        sizes = rng.choice(HOLE_SIDES, 2)
-        starts = rng.integers(MARGIN, np.array(mask.shape) - MARGIN - sizes, endpoint=True)
-        (top, left), (bottom, right) = starts, starts + sizes
+    sizes = rng.choice(HOLE_SIDES, (TRIES, 2))
+    starts = rng.integers(MARGIN, np.array(mask.shape) - MARGIN - sizes, endpoint=True)
+    for (top, left), (bottom, right) in zip(starts, starts + sizes, strict=True):
         if not mask[max(0, top - GAP) : bottom + GAP, max(0, left - GAP) : right + GAP].any():
             boxes.append((slice(top, bottom), slice(left, right)))
             mask[boxes[-1]] = True
@@ -63,12 +62,13 @@ def further_holes(mask: Mask, rng: np.random.Generator) -> list[Box]:
 
 
 def _filled(pixels: Array, boxes: Sequence[Box]) -> NDArray[np.float64]:
-    """Fill one rectangle after the other: many times faster than all together, and the same."""
+    """Fill rectangles, each from the pixels around it alone: faster than all together, the same."""
     filled = pixels.astype(np.float64)
-    for box in boxes:
-        alone = np.zeros(pixels.shape, bool)
-        alone[box] = True
-        filled[box] = harmonic_fill(pixels, alone)[box]
+    for rows, columns in boxes:
+        around = (slice(rows.start - 1, rows.stop + 1), slice(columns.start - 1, columns.stop + 1))
+        hole = np.zeros(filled[around].shape, bool)
+        hole[1:-1, 1:-1] = True
+        filled[around] = harmonic_fill(filled[around], hole)
     return filled
 
 

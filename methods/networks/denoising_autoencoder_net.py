@@ -44,20 +44,19 @@ class DenoisingAutoencoderNet(WindowNetwork):
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
         """Restore windows; the fill is not used."""
         x, mean = blanked(filled, mask)
-        number, rows, columns = self._patches(mask)
-        patches = x[number, :, rows, columns]  # (N, patch, patch, channels)
-        hidden = mask[number, :, rows, columns].flatten(1)
+        places = self._places(mask)
+        patches = x.flatten(2).gather(2, places.expand(-1, x.shape[1], -1))
+        hidden = mask.flatten(2).gather(2, places).flatten(1)
         corrupted = F.dropout(patches.flatten(1), DROPPED, self.training)
-        x = self.layers(torch.cat([corrupted, hidden], 1)).float()
-        output = torch.zeros_like(filled)
-        output[number, :, rows, columns] = x.unflatten(1, patches.shape[1:]).to(output.dtype)
-        return output / CONTRAST + mean
+        restored = self.layers(torch.cat([corrupted, hidden], 1)).float().view_as(patches)
+        output = torch.zeros_like(filled).flatten(2)
+        output = output.scatter(2, places.expand_as(patches), restored.to(output.dtype))
+        return output.view_as(filled) / CONTRAST + mean
 
-    def _patches(self, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Index the patch around the middle of each window's hole, inside of the window."""
-        number = torch.arange(len(mask), device=mask.device)[:, None, None]
+    def _places(self, mask: Tensor) -> Tensor:
+        """Number the pixels of the patch around the middle of each window's hole: `(N, 1, n)`."""
         rows, columns = (_middle(mask.amax((1, a)), self.patch) for a in (3, 2))
-        return number, rows[:, :, None], columns[:, None, :]
+        return (rows[:, :, None] * mask.shape[3] + columns[:, None, :]).flatten(1)[:, None]
 
 
 def _middle(hidden: Tensor, patch: int) -> Tensor:

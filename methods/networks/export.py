@@ -33,8 +33,8 @@ def export(method: WindowMethod, path: Path) -> float:
     Raises
     ------
     InputError
-        If onnx or onnxruntime is not installed, the file cannot be written, or the pictures differ;
-        nothing is written then.
+        If onnx or onnxruntime is not installed, the network does what ONNX cannot, the file cannot
+        be written, or the pictures differ; nothing is written then.
     """
     try:
         import onnx  # noqa: F401  # torch needs it
@@ -46,22 +46,31 @@ def export(method: WindowMethod, path: Path) -> float:
     network = loaded(method, "cpu")
     crops = _crops()
     with written_whole(path) as temporary:
-        with warnings.catch_warnings():
-            # The way through TorchScript is old, but needs no further package.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            torch.onnx.export(
-                network,
-                crops,
-                temporary,
-                input_names=INPUTS,
-                output_names=["restored"],
-                dynamic_axes={name: {0: "windows"} for name in [*INPUTS, "restored"]},
-                dynamo=False,
-            )
+        try:
+            _write(network, crops, temporary)
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{method.label} cannot be written as ONNX: {reason}") from error
         difference = _difference(network, temporary, crops)
         if difference > CLOSE:
             raise InputError(f"{path} would differ from torch by {difference:.2g} of the range")
     return difference
+
+
+def _write(network: torch.nn.Module, crops: tuple[torch.Tensor, torch.Tensor], path: Path) -> None:
+    """Write a network for any number of windows, by its passage over the crops."""
+    with warnings.catch_warnings():
+        # The way through TorchScript is old, but needs no further package.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network,
+            crops,
+            path,
+            input_names=INPUTS,
+            output_names=["restored"],
+            dynamic_axes={name: {0: "windows"} for name in [*INPUTS, "restored"]},
+            dynamo=False,
+        )
 
 
 def _crops() -> tuple[torch.Tensor, torch.Tensor]:

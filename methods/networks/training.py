@@ -3,12 +3,13 @@
 Read `train` first. AdamW (Loshchilov and Hutter 2019) or another optimiser, a warm-up and a cosine
 to 0 over the time or the cases given (called crops here, whatever the task), gradient clipping, an
 exponential average of the weights (which is what is validated and kept), bfloat16 where the device
-is fast at it. The loss of a case is its mean squared error over hidden pixels, so the mean loss is
-the task's MSE itself, unless a network has a loss of its own. A network may learn from another
-one, too: see `Settings.teacher`.
+is fast at it. The loss of an example is its mean squared error over hidden pixels, unless a network
+has a loss of its own: the task's MSE itself where an example is a case. (The crop challenge's have
+more holes to train on than to be scored on, and these count by their pixels; so there the training
+error and the validation score beside it are of other holes.) A network may learn from another one,
+too: see `Settings.teacher`.
 """
 
-import io
 import logging
 import math
 import os
@@ -28,15 +29,20 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder, written_whole
+from inpaintbench.datasets.files import make_folder
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.networks.calibration import calibrate
+from inpaintbench.methods.networks.checkpoints import (
+    KEPT,
+    BestCheckpoint,
+    WholeCheckpoints,
+    check_checkpoint,
+)
 from inpaintbench.methods.networks.crops import EpochSampler
 from inpaintbench.methods.networks.examples import Example
 from inpaintbench.methods.networks.network_method import (
@@ -58,7 +64,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
 }
-KEPT = "a checkpoint before it is kept: go on from it with --resume"
+MAY_CHANGE = ("minutes", "crops", "learning_rate", "workers", "devices")  # when it is resumed
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Trainee(lightning.LightningModule):
         validation: Sequence[Array],
     ) -> None:
         super().__init__()
-        self.method = method.weights_name
+        self.origin: dict[str, Any] = {}  # what a training that resumes this one must share
         self.teacher = _teacher(method, settings)
         self.network = channels_last(method.build())
         self.settings = settings
@@ -125,11 +131,9 @@ class Trainee(lightning.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock; do nothing where all was over before a kill."""
         self.clock = time.monotonic()
-        self.trainer.should_stop = self.progress() >= 1
-
-    def on_train_epoch_start(self) -> None:
-        """Make an epoch's random numbers its own, so that a resumed one has them again."""
-        torch.manual_seed((self.settings.seed << 32) + self.current_epoch)
+        stopping = self.trainer.early_stopping_callback
+        early = isinstance(stopping, EarlyStopping) and stopping.wait_count >= stopping.patience
+        self.trainer.should_stop = early or self.progress() >= 1
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser; its learning rate is set before every update."""
@@ -143,8 +147,14 @@ class Trainee(lightning.LightningModule):
             return min(1.0, self.crops_seen / self.settings.crops)
         return min(1.0, self.seconds / (60 * self.settings.minutes))
 
-    def on_train_batch_start(self, _batch: Example, _index: int) -> None:
-        """Set the learning rate for what is over."""
+    def on_train_batch_start(self, _batch: Example, index: int) -> None:
+        """Set the learning rate for what is over.
+
+        An epoch's random numbers are its own, so that a resumed one has them again. They start
+        here, since lightning draws some before the first epoch of a process alone.
+        """
+        if index == 0:
+            torch.manual_seed((self.settings.seed << 32) + self.current_epoch)
         now = time.monotonic()
         seconds, self.clock = self.seconds + now - self.clock, now
         self.seconds = self.trainer.strategy.broadcast(seconds)  # one clock for all devices
@@ -213,57 +223,33 @@ class Trainee(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save what lightning does not know of."""
-        checkpoint["method"] = self.method
-        checkpoint["optimizer"] = self.settings.optimizer
+        checkpoint["origin"] = self.origin
+        checkpoint["photographs"] = self._photographs()
         checkpoint["history"] = self.history
         checkpoint["seconds"] = self.seconds
         checkpoint["crops_seen"] = self.crops_seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on where the checkpoint was made."""
-        self.history = checkpoint["history"]
-        self.seconds = checkpoint["seconds"]
-        self.crops_seen = checkpoint["crops_seen"]
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints beside and renames them, so that a kill in mid-write leaves the last."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write a checkpoint.
+        """Go on where the checkpoint was made.
 
         Raises
         ------
         InputError
-            If it cannot be written, as on a full disk; the one before is kept.
+            If it was made with other photographs.
         """
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        try:
-            with written_whole(path) as temporary:
-                temporary.write_bytes(content.getbuffer())
-        except InputError as error:
-            raise InputError(f"{error}; {KEPT}") from error
+        if checkpoint["photographs"] != self._photographs():
+            raise InputError(
+                "the checkpoint was made with {} photographs to train on and {} held out".format(
+                    *checkpoint["photographs"]
+                )
+                + ", not these; give the same, or choose another --out"
+            )
+        self.history = checkpoint["history"]
+        self.seconds = checkpoint["seconds"]
+        self.crops_seen = checkpoint["crops_seen"]
 
-
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps `best.ckpt`, and knows the best score when the folder was moved."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "best", monitor="validation_mse", enable_version_counter=False)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a checkpoint's state over, as if it had been made in this folder."""
-        best = str(Path(self.dirpath or "") / "best.ckpt")
-        here = {
-            "dirpath": self.dirpath,
-            "best_model_path": best,
-            "kth_best_model_path": best,
-            "best_k_models": {best: state_dict["best_model_score"]},
-        }
-        super().load_state_dict(state_dict | here)
+    def _photographs(self) -> list[int]:
+        return [len(self.shown.pictures), len(self.held_out.pictures)]
 
 
 def train(
@@ -284,7 +270,8 @@ def train(
         `NAME-pictures.safetensors`; `settings.toml`; after every epoch `history.csv`, `loss.png`,
         `samples.png`, a log for TensorBoard, and the checkpoints `last.ckpt` and `best.ckpt`
     settings : see `Settings`
-    resume : go on from `last.ckpt`
+    resume : go on from `last.ckpt`, which must have been made with the same photographs, start and
+        settings, but for the `MAY_CHANGE`
     start : weights to start from; the network may have grown since
 
     Returns
@@ -306,15 +293,19 @@ def train(
     if last.exists() != resume:
         hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
         raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
+    origin = _origin(method, images, settings, start)
     if resume:
-        _check_checkpoint(last, method.weights_name, settings.optimizer)
+        for checkpoint in (last, folder / "best.ckpt"):
+            check_checkpoint(checkpoint, origin, method.build())
     lightning.seed_everything(settings.seed, verbose=False)
     trainee = Trainee(method, settings, *announced_split(images, "train on", method.task))
+    trainee.origin = origin
     if start:
         load_weights(trainee.network, start, grown=True)
     make_folder(folder)
     records = Records(folder)
-    records.write_settings({"method": method.label, "images": [*images], **asdict(settings)})
+    given = {"method": method.label, "images": [*images], "start": str(start or "")}
+    records.write_settings(given | asdict(settings))
     trainer = _trainer(settings, folder, device, records)
 
     before = [start] if start else []
@@ -346,6 +337,18 @@ def train(
     return write_best()
 
 
+def _origin(
+    method: NetworkMethod, images: Sequence[str], settings: Settings, start: Path | None
+) -> dict[str, Any]:
+    """Say what a training must share with the one that it resumes."""
+    given = {
+        "method": method.weights_name,
+        "images": [Path(name).name for name in images],
+        "start": read_card(start)["sha256"] if start else "",
+    }
+    return given | {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE}
+
+
 def _quieten() -> None:
     """Keep lightning's advertisements back, and all that further devices' processes would say."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -363,7 +366,11 @@ def _thread_failed(failure: threading.ExceptHookArgs) -> None:
 
 
 def _check_settings(settings: Settings, device: str) -> None:
-    """Raise an `InputError` where there are too few devices, or too few crops for them."""
+    """Raise an `InputError` for a number out of range, too few devices, or too few crops."""
+    if not math.isfinite(settings.minutes):
+        raise InputError(f"--minutes must be a number, not {settings.minutes}")
+    if not 0 <= settings.seed < 2**32:
+        raise InputError(f"--seed must be from 0 to {2**32 - 1}, not {settings.seed}")
     gpus = torch.cuda.device_count()
     if device != "cpu" and settings.devices > gpus:
         raise InputError(f"there are {gpus} GPUs, not {settings.devices}; lower --devices")
@@ -380,7 +387,7 @@ def _teacher(method: NetworkMethod, settings: Settings) -> NetworkMethod | None:
     if not settings.teacher:
         return None
     teacher = parse_method(settings.teacher)
-    if not isinstance(teacher, NetworkMethod) or type(teacher).examples != type(method).examples:
+    if not isinstance(teacher, NetworkMethod) or _shown(teacher) != _shown(method):
         raise InputError(
             f"{settings.teacher} cannot teach {method.label}: it must be a network that is shown "
             "the same"
@@ -390,6 +397,11 @@ def _teacher(method: NetworkMethod, settings: Settings) -> NetworkMethod | None:
     return teacher
 
 
+def _shown(method: NetworkMethod) -> tuple[Any, ...]:
+    """Say what a network is shown in training."""
+    return type(method).examples, method.task.NAME, getattr(method, "side", None)
+
+
 def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) -> None:
     """Train until it is over, with errors as the rest of the program raises them."""
     try:
@@ -397,6 +409,11 @@ def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) 
         trainer.fit(trainee, ckpt_path=checkpoint, weights_only=True)
     except OSError as error:
         raise InputError(f"cannot write the training's records: {error}; {KEPT}") from error
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        if not isinstance(error, torch.OutOfMemoryError) and "DataLoader worker" not in reason:
+            raise
+        raise InputError(f"{reason}; {KEPT}") from error
     except SystemExit as stop:
         raise KeyboardInterrupt from stop  # which lightning had turned into this
 
@@ -429,19 +446,6 @@ def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-
-
-def _check_checkpoint(path: Path, name: str, optimizer: str) -> None:
-    """Raise an `InputError` where a checkpoint is damaged or of another network or optimiser."""
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        found, used = checkpoint.get("method"), checkpoint.get("optimizer", "adamw")
-    except Exception as error:  # a damaged file may fail in any way whatever
-        raise InputError(f"{path} is damaged: {error}; train anew in another --out") from error
-    if found != name:
-        raise InputError(f"{path} is of the network {found}, not {name}; choose another --out")
-    if used != optimizer:
-        raise InputError(f"{path} was made with {used}; add --optimizer {used}")
 
 
 def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -483,7 +487,9 @@ def _card(
     }
     if start:
         before = read_card(start)
-        card["started_from"] = f"{before['method']}, {before.get('crops_seen', 0)} crops"
+        card["started_from"] = (
+            f"{before.get('method', start.stem)}, {before.get('crops_seen', 0)} crops"
+        )
         card["crops_seen"] += before.get("crops_seen", 0)
         card["minutes_before"] = before.get("minutes", 0) + before.get("minutes_before", 0)
     return card
