@@ -198,7 +198,7 @@ def _append(path: Path, old: "Run", new: "Run") -> None:
 
 @app.command()
 def submit(
-    testset: Annotated[Path, typer.Argument(help="The challenge's test set, a pickle.")],
+    testset: Annotated[Path, typer.Argument(help="A test set of crop, border or grid, a pickle.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The predictions to write.")],
     method: Annotated[
         str, typer.Option(help="A method, or best: the run's winner; without a run, the usual one.")

@@ -6,32 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.method import Method, PredictingMethod
+from inpaintbench.methods.method import Method, PredictingMethod, highest_value
 from inpaintbench.methods.registry import parse_method
 from inpaintbench.methods.weights import WeightedMethod, loaded_arrays, read_card
 
-Floats = NDArray[np.float64]
-
-ARRAYS = ("areas", "weights")
-
 
 class Ensemble(PredictingMethod, WeightedMethod):
-    """A convex combination of cnn and fsr:quality=true.
+    """A weighted mean of cnn, cnn:size=small, fsr:quality=true and gaussian-mixture.
 
-    Methods err in different ways, so that a mean of them errs less than each. The weights are those
-    of least squared error on held-out photographs among all that are not negative and add up to 1
-    (L. Breiman, "Stacked regressions", Machine Learning 24, 1996, with his constraint and the
-    further one of the sum), for each of a few ranges of a hole's area: what is best for small holes
-    is not for large ones. `inpaintbench train ensemble` finds them. The members are those that the
-    weights' card names; one without a weight for any hole of a picture is not asked.
+    Methods err in different ways, so that a mean of them errs less than each. The weights add up to
+    1 and are those of least squared error on held-out photographs (J. Bates and C. Granger, "The
+    combination of forecasts", Operational Research Quarterly 20, 1969). They may be negative: the
+    small network errs as the large one does, only more, so what leads away from it leads on.
+    `inpaintbench train ensemble` finds them. The members are those that the weights' card names.
 
-    The members' own parameters were chosen on crops of the same held-out photographs, so the
-    card's figure is cross-fitted as for the weights, but not as for those choices.
+    The members' own parameters were chosen on crops of the same held-out photographs, and so were
+    the members, so the card's figure is cross-fitted as for the weights, but not as for those
+    choices.
     """
 
     name = "ensemble"
@@ -56,20 +50,14 @@ class Ensemble(PredictingMethod, WeightedMethod):
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Average the members' answers; every member gets its pictures in one batch."""
         members = self.members
-        arrays = loaded_arrays(self.weights_file, ARRAYS)
-        if arrays["weights"].shape != (len(arrays["areas"]) + 1, len(members)):
+        weights = loaded_arrays(self.weights_file, ("weights",))["weights"]
+        if weights.shape != (len(members),):
             raise InputError(f"{self.weights_path} does not hold a weight for each of its members")
-        shares = [
-            arrays["weights"][area_bins(hidden_areas(o.mask), arrays["areas"])]
-            for o in observations
-        ]
         means: list[Array] = [np.zeros((o.mask.sum(), *o.image.shape[2:])) for o in observations]
-        for number, member in enumerate(members):
-            asked = [k for k, share in enumerate(shares) if share[:, number].any()]
-            answers = member.predict_batch([observations[k] for k in asked]) if asked else []
-            for k, answer in zip(asked, answers, strict=True):
-                means[k] += (answer.T * shares[k][:, number]).T  # of every channel alike
-        return means
+        for weight, member in zip(weights, members, strict=True):
+            answers = member.predict_batch(observations)
+            means = [m + weight * answer for m, answer in zip(means, answers, strict=True)]
+        return [m.clip(0, highest_value(o)) for m, o in zip(means, observations, strict=True)]
 
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:
         """The card of its own weights, and its members' cards."""
@@ -77,7 +65,7 @@ class Ensemble(PredictingMethod, WeightedMethod):
 
     def load(self) -> None:
         """Load its own weights and its members'."""
-        loaded_arrays(self.weights_file, ARRAYS)
+        loaded_arrays(self.weights_file, ("weights",))
         for member in self.members:
             member.load()
 
@@ -86,14 +74,3 @@ class Ensemble(PredictingMethod, WeightedMethod):
         parts = [super().weights_sha256()]
         parts += [f"{member.label} {member.weights_sha256()}" for member in self.members]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def hidden_areas(mask: Mask) -> NDArray[np.int64]:
-    """For each hidden pixel the number of pixels of its hole; those that touch are of one hole."""
-    labels, _ = ndimage.label(mask, np.ones((3, 3), bool))
-    return np.asarray(np.bincount(labels.ravel())[labels[mask]], np.int64)
-
-
-def area_bins(areas: NDArray[np.int64], edges: Floats) -> NDArray[np.intp]:
-    """Number of the bin of each area: 0 up to the first edge, itself included, and so on."""
-    return np.searchsorted(edges, areas, side="left")

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder
-from inpaintbench.methods.ensemble import area_bins
 from inpaintbench.methods.fitted import described_fit
 from inpaintbench.methods.method import Method, highest_value
 from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split, draw_observations
@@ -23,10 +22,10 @@ from inpaintbench.methods.weights import write_weights
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MEMBERS = ("cnn", "fsr:quality=true")  # others earned nothing: see EXPERIMENTS.md
-AREAS = (81, 169, 289)  # largest hidden area of every bin but the last
+# Others earned nothing: see EXPERIMENTS.md.
+MEMBERS = ("cnn", "cnn:size=small", "fsr:quality=true", "gaussian-mixture")
 FOLDS = 10
-PRIOR = 100  # crops of any area that count in every bin: two draws of crops differ by as much
+RIDGE = 1e-6  # of the members' mean squared error: those that answer alike share their weight
 
 
 def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str, Any]:
@@ -63,17 +62,15 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
     if len(split[1]) < 2:
         raise InputError("an ensemble is fitted on 2 held-out photographs or more: give more")
     start = time.monotonic()
-    grams, areas = error_products(members, *draw_observations(split[1], HELD_OUT_SEED))
-    bins = area_bins(areas, np.array(AREAS, np.float64))
-    weights = fit_weights(grams, bins, len(AREAS) + 1)
+    grams = error_products(members, *draw_observations(split[1], HELD_OUT_SEED))
+    weights = best_weights(grams.mean(axis=0))
     seconds = time.monotonic() - start
-    arrays = {"areas": np.array(AREAS, np.float32), "weights": weights.astype(np.float32)}
+    arrays = {"weights": weights.astype(np.float32)}
     card = described_fit("ensemble", images, split, arrays, seconds, seed) | {
         "photographs_fitted_on": len(split[1]),
         "members": list(MEMBERS),
         "members_sha256": hashes,
-        **_validation(grams, bins, seed),
-        "areas": list(AREAS),
+        **_validation(grams, seed),
         "weights": weights.round(3).tolist(),
     }
     path = folder / "ensemble.safetensors"
@@ -82,11 +79,11 @@ def fit_ensemble(images: Sequence[str], folder: Path, seed: int = 0) -> dict[str
     return card
 
 
-def _validation(grams: Floats, bins: NDArray[np.intp], seed: int) -> dict[str, Any]:
+def _validation(grams: Floats, seed: int) -> dict[str, Any]:
     """Say what the ensemble and its members score, for the card."""
     own = np.diagonal(grams, axis1=1, axis2=2)
     means = own.mean(axis=0)
-    cross_fitted = cross_fitted_errors(grams, bins, len(AREAS) + 1, seed)
+    cross_fitted = cross_fitted_errors(grams, seed)
     gain = own[:, int(means.argmin())] - cross_fitted
     return {
         "members_mse": means.round(1).tolist(),
@@ -99,16 +96,14 @@ def _validation(grams: Floats, bins: NDArray[np.intp], seed: int) -> dict[str, A
 
 def error_products(
     members: Sequence[Method], observations: Sequence[Observation], truths: Sequence[Array]
-) -> tuple[Floats, Ints]:
+) -> Floats:
     """Multiply the errors that members make on each crop.
 
     Returns
     -------
-    grams : (crops, members, members) array
+    (crops, members, members) array
         Mean over a crop's hidden pixels of the product of two members' errors, in grey levels of
-        0..255. Weights `w` score `w @ gram @ w` on the crop.
-    areas : (crops,) array
-        Hidden pixels of each crop.
+        0..255. Weights `w` that add up to 1 score `w @ gram @ w` on the crop.
     """
     errors: list[list[Floats]] = [[] for _ in observations]
     for member in members:
@@ -121,39 +116,25 @@ def error_products(
         score = np.mean([np.square(crop[-1]).mean() for crop in errors])
         print(f"{member.label}: challenge MSE {score:.1f}", flush=True)
     stacks = [np.stack(crop) for crop in errors]
-    areas = np.array([int(o.mask.sum()) for o in observations], np.int64)
-    return np.stack([stack @ stack.T / stack.shape[1] for stack in stacks]), areas
+    return np.stack([stack @ stack.T / stack.shape[1] for stack in stacks])
 
 
-def simplex_weights(gram: Floats) -> Floats:
-    """Find the weights, none negative and adding up to 1, of the least `w @ gram @ w`.
-
-    By non-negative least squares (C. Lawson and R. Hanson 1974) of a root of `gram` and one more
-    row that pulls the sum towards 1: whatever sum it leaves, the proportions are exact, as the
-    least of `s^2 q + c (1 - s)^2` over the sum `s` grows with what they score, `q`.
-    """
-    values, vectors = linalg.eigh(gram)
-    root = (vectors * np.sqrt(np.maximum(values, 0))).T
-    scale = np.sqrt(np.trace(gram) / len(gram)) or 1.0
-    system = np.vstack([root / scale, np.ones(len(gram))])
-    weights, _ = optimize.nnls(system, np.append(np.zeros(len(gram)), 1.0))
+def best_weights(gram: Floats) -> Floats:
+    """Find the weights that add up to 1 of the least `w @ gram @ w`: `(members,)`."""
+    count = len(gram)
+    ridge = RIDGE * np.trace(gram) / count or 1.0
+    weights = linalg.solve(gram + ridge * np.eye(count), np.ones(count), assume_a="pos")
     return np.asarray(weights / weights.sum())
 
 
-def fit_weights(grams: Floats, bins: NDArray[np.intp], count: int) -> Floats:
-    """Fit weights for each bin of areas: `(count, members)`."""
-    overall = PRIOR * grams.mean(axis=0)
-    return np.stack([simplex_weights(overall + grams[bins == b].sum(axis=0)) for b in range(count)])
-
-
-def cross_fitted_errors(grams: Floats, bins: NDArray[np.intp], count: int, seed: int) -> Floats:
+def cross_fitted_errors(grams: Floats, seed: int) -> Floats:
     """Score every crop by weights that were fitted without its part of the crops."""
     part = folds(len(grams), seed)
     errors = np.empty(len(grams))
     for number in range(part.max() + 1):
-        left, out = part != number, part == number
-        weights = fit_weights(grams[left], bins[left], count)[bins[out]]
-        errors[out] = np.einsum("ni,nij,nj->n", weights, grams[out], weights)
+        weights = best_weights(grams[part != number].mean(axis=0))
+        out = part == number
+        errors[out] = np.einsum("i,nij,j->n", weights, grams[out], weights)
     return errors
 
 

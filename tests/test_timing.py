@@ -102,11 +102,13 @@ def test_fitting_costs_what_the_cards_say(observation):
     def card(name):
         return tomllib.loads((SHIPPED / f"{name}.toml").read_text())
 
-    cnn = card("cnn")
-    minutes = cnn["minutes"] + cnn.get("minutes_before", 0)
-    assert fit_seconds(parse_method("cnn")) == pytest.approx(60 * minutes)
+    def minutes(name):
+        return card(name)["minutes"] + card(name).get("minutes_before", 0)
+
+    assert fit_seconds(parse_method("cnn")) == pytest.approx(60 * minutes("cnn"))
     assert fit_seconds(parse_method("gaussian")) == card("gaussian")["seconds"]
-    whole = card("ensemble")["seconds"] + 60 * minutes  # fsr, the other member, needs no fitting
+    seconds = card("ensemble")["seconds"] + card("gaussian-mixture")["seconds"]
+    whole = seconds + 60 * (minutes("cnn") + minutes("cnn-small"))  # fsr needs no fitting
     assert fit_seconds(parse_method("ensemble")) == pytest.approx(whole)
     assert np.isnan(fit_seconds(parse_method("telea")))
     table = time_methods([parse_method("gaussian")], [observation], [], 60)
