@@ -371,6 +371,7 @@ def restore(
                 timeout,
                 beside,
                 lambda n: advance(made.label, n),
+                _warn,
             )
         print(f"wrote {_plain(str(output))}: {count} frames")
         return

@@ -157,6 +157,7 @@ def restore_video(
     timeout: float = 60.0,
     beside: bool = False,
     progress: Callable[[int], None] = lambda count: None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> int:
     """Restore a video frame by frame, without its sound.
 
@@ -165,6 +166,7 @@ def restore_video(
     rate : frames a second of what is written
     beside : as `restore_picture`
     progress : told how many frames more are done
+    warn : told where frames have an odd side, which is padded
 
     Returns
     -------
@@ -180,7 +182,10 @@ def restore_video(
     """
     count = 0
     broken: list[BrokenVideo] = []
-    with restorer(method, task, None, timeout) as restore, written_video(output, rate) as write:
+    with (
+        restorer(method, task, None, timeout) as restore,
+        written_video(output, rate, warn) as write,
+    ):
         for frames in _blocks(read_frames(source), broken):
             for frame, restored in zip(frames, restore(frames), strict=True):
                 write(side_by_side(frame, restored) if beside else restored)

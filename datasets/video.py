@@ -1,7 +1,7 @@
 """Videos: read frame by frame, and written whole, by OpenCV (that is, FFmpeg)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -42,7 +42,11 @@ class VideoFacts(NamedTuple):
 
 
 class WriteFrame(Protocol):
-    """Writes the next frame: `(H, W, 3)` of uint8, red first, all of one shape."""
+    """Writes the next frame: `(H, W, 3)` of uint8, red first, all of one shape.
+
+    OpenCV writes videos of even sides alone, and would cut the last row and column off others:
+    there they are written twice.
+    """
 
     def __call__(self, frame: Array) -> None: ...  # noqa: D102
 
@@ -129,13 +133,16 @@ def _opened(path: Path) -> "cv2.VideoCapture":
 
 
 @contextmanager
-def written_video(path: Path, rate: float) -> Iterator[WriteFrame]:
+def written_video(
+    path: Path, rate: float, warn: Callable[[str], None] = lambda message: None
+) -> Iterator[WriteFrame]:
     """Give a function that adds frames to a video, which stands at `path` when the block ends well.
 
     Parameters
     ----------
     path : its ending says how it is written: see `CODECS`
     rate : frames a second
+    warn : told where sides are odd
 
     Raises
     ------
@@ -151,8 +158,15 @@ def written_video(path: Path, rate: float) -> Iterator[WriteFrame]:
     with written_whole(path) as temporary:
 
         def write(frame: Array) -> None:
+            height, width = frame.shape[:2]
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if not made:
                 size = (frame.shape[1], frame.shape[0])
+                if size != (width, height):
+                    warn(
+                        f"{path} has {size[1]} rows by {size[0]} columns, not {height} by {width}: "
+                        f"a video's sides are even, so the last row or column is there twice"
+                    )
                 fourcc = cv2.VideoWriter.fourcc(*codec)
                 made.append(cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, fourcc, rate, size))
                 if not made[0].isOpened():

@@ -121,6 +121,20 @@ def test_videos_are_written_and_read(suffix, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
+def test_a_video_with_odd_sides_keeps_every_pixel(tmp_path):
+    jpegs = [cv2.imencode(".jpg", frame[:47, :71])[1].tobytes() for frame in FRAMES]
+    (tmp_path / "a.avi").write_bytes(b"".join(jpegs))  # a video, of sides that OpenCV cannot write
+    given = list(read_frames(tmp_path / "a.avi"))
+    assert {frame.shape for frame in given} == {(47, 71, 3)}
+    made = restore("a.avi", "-o", "b.mkv", "--task=low-light", "--method=gain", cwd=tmp_path)
+    assert made.returncode == 0
+    (line,) = made.stderr.splitlines()
+    assert "b.mkv has 48 rows by 72 columns, not 47 by 71" in line
+    for own, frame in zip(read_frames(tmp_path / "b.mkv"), given, strict=True):
+        bright = np.minimum(frame * 5.0, 255)
+        assert np.array_equal(own, np.pad(bright, ((0, 1), (0, 1), (0, 0)), mode="edge"))
+
+
 @pytest.mark.parametrize("suffix", [".avi", ".mkv"])
 def test_of_a_broken_video_the_frames_so_far_are_kept(suffix, tmp_path):
     truncated(tmp_path / f"a{suffix}", 0.6)
