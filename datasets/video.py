@@ -32,13 +32,10 @@ class VideoFacts(NamedTuple):
     ----------
     frames : how many; 0 if that is not known
     rate : frames a second
-    height, width : of a frame, in pixels
     """
 
     frames: int
     rate: float
-    height: int
-    width: int
 
 
 class WriteFrame(Protocol):
@@ -67,17 +64,9 @@ def video_facts(path: Path) -> VideoFacts:
     import cv2
 
     video = _opened(path)
-    frames, rate, height, width = (
-        video.get(what)
-        for what in (
-            cv2.CAP_PROP_FRAME_COUNT,
-            cv2.CAP_PROP_FPS,
-            cv2.CAP_PROP_FRAME_HEIGHT,
-            cv2.CAP_PROP_FRAME_WIDTH,
-        )
-    )
+    frames, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
     video.release()
-    return VideoFacts(max(int(frames), 0), float(rate), int(height), int(width))
+    return VideoFacts(max(int(frames), 0), rate)
 
 
 def read_frames(path: Path) -> Iterator[Array]:
