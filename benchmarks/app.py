@@ -350,7 +350,7 @@ def restore(
     """Restore a picture or a video of your own: enlarge it, brighten it, fill what is masked.
 
     Pictures stay grey or in colour, of 8 or 16 bits. A video is restored frame by frame, without
-    its sound; of one that is broken, the frames up to there.
+    its sound; of one that is broken, the frames that can be read.
     """
     from inpaintbench.benchmarks import restoring_files as files
     from inpaintbench.datasets.video import is_video, video_facts

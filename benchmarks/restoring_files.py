@@ -178,7 +178,7 @@ def restore_video(
     InputError
         If it cannot be read at all, the output cannot be written, or the method fails.
     BrokenVideo
-        If it breaks off: after what could be read was restored and written.
+        If frames are missing: after what could be read was restored and written.
     """
     count = 0
     broken: list[BrokenVideo] = []
@@ -197,7 +197,7 @@ def restore_video(
 
 
 def _blocks(frames: Iterator[Array], broken: list[BrokenVideo]) -> Iterator[list[Array]]:
-    """Gather a few frames at a time, also the last before a video breaks: noted in `broken`."""
+    """Gather a few frames at a time, also the last of a broken video: noted in `broken`."""
     while True:
         block: list[Array] = []
         try:

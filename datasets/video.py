@@ -22,7 +22,7 @@ COUNTED = frozenset({".mp4", ".m4v", ".mov", ".avi"})  # these state how many fr
 
 
 class BrokenVideo(InputError):
-    """A video ends before it should: what was read before is good."""
+    """A video has fewer frames than it says; which ones are missing, cannot be told."""
 
 
 class VideoFacts(NamedTuple):
@@ -81,7 +81,7 @@ def read_frames(path: Path) -> Iterator[Array]:
         states, or where it only states a duration, which is often that of the sound, if more than a
         twentieth is missing.
     """
-    facts = video_facts(path)
+    frames = video_facts(path).frames
     video = _opened(path)
     count = 0
     try:
@@ -95,11 +95,11 @@ def read_frames(path: Path) -> Iterator[Array]:
         video.release()
     if not count:
         raise InputError(f"cannot read {path}: not one frame can be decoded")
-    missing = facts.frames - count
-    if missing > (0 if path.suffix.lower() in COUNTED else facts.frames / 20):
+    missing = frames - count
+    # An .avi has no times of its own: after a gap, FFmpeg numbers frames as if there were none.
+    if missing > (0 if path.suffix.lower() in COUNTED else frames / 20):
         raise BrokenVideo(
-            f"{path} is broken at frame {count} ({count / facts.rate:.2f} s): {count} of "
-            f"{facts.frames} frames can be read, {missing} (from number {count} on) are missing"
+            f"{path} is broken: {count} of {frames} frames can be read, {missing} are missing"
         )
 
 

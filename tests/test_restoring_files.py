@@ -135,23 +135,38 @@ def test_a_video_with_odd_sides_keeps_every_pixel(tmp_path):
         assert np.array_equal(own, np.pad(bright, ((0, 1), (0, 1), (0, 0)), mode="edge"))
 
 
-@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
-def test_of_a_broken_video_the_frames_so_far_are_kept(suffix, tmp_path):
-    truncated(tmp_path / f"a{suffix}", 0.6)
+def damaged(path, first, last):
+    """Write a video, and zeros over a part of it."""
+    size = written(path)
+    start, end = int(size * first), int(size * last)
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + bytes(end - start) + content[end:])
+
+
+BROKEN = {
+    "cut.avi": lambda path: truncated(path, 0.6),
+    "cut.mkv": lambda path: truncated(path, 0.6),
+    "gap.avi": lambda path: damaged(path, 0.4, 0.6),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_of_a_broken_video_the_frames_that_can_be_read_are_kept(name, tmp_path):
+    BROKEN[name](tmp_path / name)
     readable = []
     with pytest.raises(BrokenVideo, match="are missing"):
-        for frame in read_frames(tmp_path / f"a{suffix}"):
+        for frame in read_frames(tmp_path / name):
             readable.append(frame)
     count = len(readable)
     assert 8 < count < 30
     assert count % 8  # the last frames do not fill a block
     made = restore(
-        f"a{suffix}", "-o", "b.mkv", "--task=upscale", "--method=resize:kind=nearest", cwd=tmp_path
+        name, "-o", "b.mkv", "--task=upscale", "--method=resize:kind=nearest", cwd=tmp_path
     )
     assert made.returncode == 2
     (line,) = made.stderr.splitlines()
-    assert f"a{suffix} is broken at frame {count} ({count / 25:.2f} s): {count} of 30" in line
-    assert f"{30 - count} (from number {count} on) are missing; wrote the others to b.mkv" in line
+    told = f"{name} is broken: {count} of 30 frames can be read, {30 - count} are missing"
+    assert f"{told}; wrote the others to b.mkv" in line
     for own, frame in zip(read_frames(tmp_path / "b.mkv"), readable, strict=True):
         assert np.array_equal(own, frame.repeat(2, 0).repeat(2, 1))
 
