@@ -345,7 +345,14 @@ def restore(
             "--beside", help="Write the input, plainly enlarged if need be, to the left of it."
         ),
     ] = False,
-    timeout: Timeout = 60.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="Seconds that a method may take for a picture or a frame; for a large one, for "
+            "each million pixels of the restored one.",
+        ),
+    ] = 60.0,
 ) -> None:
     """Restore a picture or a video of your own: enlarge it, brighten it, fill what is masked.
 

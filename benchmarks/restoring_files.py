@@ -1,5 +1,6 @@
 """Restoring a user's own files for good: a picture, or a video frame by frame."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -23,6 +24,7 @@ from inpaintbench.methods.method import highest_value
 from inpaintbench.methods.resize import resized
 
 FRAMES = 8  # that a method gets at a time
+MEGAPIXEL = 1_000_000
 
 Restore = Callable[[Sequence[Array]], list[Array]]
 
@@ -77,28 +79,43 @@ def restorer(method: Method, task: str, mask: Mask | None, timeout: float) -> It
     Parameters
     ----------
     mask : what is hidden; None where the task restores all of a picture
-    timeout : seconds that the method may take for a picture
+    timeout : seconds that the method may take for a picture, and for each megapixel of a large one
 
     Raises
     ------
     InputError
         By the function, if the method fails.
     """
-    limits = Limits(timeout)
-    process = Isolation(limits.gibibytes)
+    process = Isolation(Limits.gibibytes)
 
     def restore(pictures: Sequence[Array]) -> list[Array]:
         observations = [_observed(picture, task, mask) for picture in pictures]
-        outcomes = attempt(process, method, pack(observations), pack([]), limits)
+        limits = Limits(time_limit(timeout, observations[0].mask.shape))
+        outcomes = attempt(process, method, pack(observations), pack([]), limits, ask_again=False)
         for outcome in outcomes:
             if not outcome.is_ok:
-                raise InputError(f"{method.label} failed: {outcome.status}: {outcome.message}")
+                advice = _quicker(method) if outcome.status == "timeout" else ""
+                problem = f"{outcome.status}: {outcome.message}{advice}"
+                raise InputError(f"{method.label} failed: {problem}")
         return [picture_of(done.hidden, o) for done, o in zip(outcomes, observations, strict=True)]
 
     try:
         yield restore
     finally:
         process.close()
+
+
+def time_limit(timeout: float, shape: tuple[int, ...]) -> float:
+    """Give the seconds for a picture to be made of `(height, width)`: more for a large one."""
+    return timeout * max(1.0, math.prod(shape) / MEGAPIXEL)
+
+
+def _quicker(method: Method) -> str:
+    """Say what to do where a method took too long."""
+    ways = ["a longer --timeout"]
+    if method.parameters.get("symmetries"):
+        ways.append(f"--method {method.label}:symmetries=no, 8 times as fast")
+    return f"; give {' or '.join(ways)}"
 
 
 def _observed(picture: Array, task: str, mask: Mask | None) -> Observation:

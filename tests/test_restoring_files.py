@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from conftest import inpaintbench_here
 from PIL import Image
+from plugins import Misbehaves
 from skimage import data
 
-from inpaintbench.benchmarks.restoring_files import chosen_method, side_by_side
+from inpaintbench.benchmarks.restoring_files import (
+    chosen_method,
+    restorer,
+    side_by_side,
+    time_limit,
+)
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.benchmarks.trying import read_picture
 from inpaintbench.datasets import InputError
@@ -183,6 +189,10 @@ def with_(folder, **changes):
     return [*picture(folder)[:3], *given]
 
 
+def too_slow(method):
+    return lambda folder: with_(folder, task="low-light", method=method, timeout=0.001)
+
+
 def no_video(folder):
     (folder / "a.avi").write_bytes(b"RIFF" + bytes(1000))
     return ["a.avi", "-o", "b.avi", *picture(folder)[3:]]
@@ -225,6 +235,11 @@ MISTAKES = {
     "no video": (no_video, "cannot read a.avi: it is no video, or one cut short"),
     "no index": (without_index, "cannot read a.mp4: it is no video, or one cut short"),
     "codec": (a_video_with(False, "b.gif"), "cannot write b.gif; a video's name ends in .mp4"),
+    "slow": (too_slow("detect-and-inpaint"), "--timeout allows; give a longer --timeout"),
+    "slow network": (
+        too_slow("light-unet:device=cpu"),
+        "give a longer --timeout or --method light-unet:device=cpu:symmetries=no, 8 times as fast",
+    ),
     "masked video": (a_video_with(True, "b.avi"), "a.avi is a video; crop restores pictures"),
 }
 
@@ -238,6 +253,19 @@ def test_a_mistake_is_one_line_and_nothing_is_written(prepare, words, tmp_path):
     (line,) = made.stderr.splitlines()
     assert words in line
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_large_picture_has_more_time():
+    assert time_limit(60, (400, 500)) == 60
+    assert time_limit(60, (3000, 4000)) == 12 * 60
+
+
+def test_a_picture_is_restored_once():
+    """A large one takes long, and a method need not be worth comparing."""
+    picture = PICTURES["grey.png"]
+    with restorer(Misbehaves(way="random"), "low-light", None, 60) as made:
+        (restored,) = made([picture])  # asked again, it would answer otherwise
+    assert restored.std() > 50
 
 
 def test_every_recommended_method_can_do_its_task():
