@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -114,11 +114,16 @@ def _opened(path: Path) -> "cv2.VideoCapture":
     log = cv2.utils.logging
     level = log.getLogLevel()
     log.setLogLevel(log.LOG_LEVEL_ERROR)
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    video = cv2.VideoCapture(_plain_name(path), cv2.CAP_FFMPEG)
     log.setLogLevel(level)
     if not video.isOpened():
         raise InputError(f"cannot read {path}: it is no video, or one cut short before its index")
     return video
+
+
+def _plain_name(path: Path) -> str:
+    """Name a file from the root on: FFmpeg takes "12:" in "12:30.avi" for a protocol."""
+    return str(path.absolute())
 
 
 @contextmanager
@@ -126,6 +131,8 @@ def written_video(
     path: Path, rate: float, warn: Callable[[str], None] = lambda message: None
 ) -> Iterator[WriteFrame]:
     """Give a function that adds frames to a video, which stands at `path` when the block ends well.
+
+    Its folder is made with the first frame.
 
     Parameters
     ----------
@@ -144,7 +151,15 @@ def written_video(
     if codec is None:
         raise InputError(f"cannot write {path}; a video's name ends in {', '.join(CODECS)}")
     made: list[cv2.VideoWriter] = []
-    with written_whole(path) as temporary:
+    with ExitStack() as at_the_end:
+
+        def begin(size: tuple[int, int]) -> None:
+            temporary = _plain_name(at_the_end.enter_context(written_whole(path)))
+            fourcc = cv2.VideoWriter.fourcc(*codec)
+            made.append(cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, fourcc, rate, size))
+            at_the_end.callback(made[0].release)
+            if not made[0].isOpened():
+                raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
 
         def write(frame: Array) -> None:
             height, width = frame.shape[:2]
@@ -156,14 +171,7 @@ def written_video(
                         f"{path} has {size[1]} rows by {size[0]} columns, not {height} by {width}: "
                         f"a video's sides are even, so the last row or column is there twice"
                     )
-                fourcc = cv2.VideoWriter.fourcc(*codec)
-                made.append(cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, fourcc, rate, size))
-                if not made[0].isOpened():
-                    raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
+                begin(size)
             made[0].write(np.ascontiguousarray(frame[..., ::-1]))
 
-        try:
-            yield write
-        finally:
-            for writer in made:
-                writer.release()
+        yield write

@@ -1,5 +1,7 @@
 """The command `restore`, on files as a user has them."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -156,6 +158,13 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mkv"])
+def test_a_name_with_a_colon_is_no_protocol(suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(Path(f"12:30{suffix}"))
+    assert len(list(read_frames(Path(f"12:30{suffix}")))) == 30
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_of_a_broken_video_the_frames_that_can_be_read_are_kept(name, tmp_path):
     BROKEN[name](tmp_path / name)
@@ -191,6 +200,11 @@ def with_(folder, **changes):
 
 def too_slow(method):
     return lambda folder: with_(folder, task="low-light", method=method, timeout=0.001)
+
+
+def slow_video(folder):
+    written(folder / "a.avi")
+    return ["a.avi", "--task=low-light", "--method=light-unet", "--timeout=0.001"]
 
 
 def no_video(folder):
@@ -235,6 +249,18 @@ MISTAKES = {
     "no video": (no_video, "cannot read a.avi: it is no video, or one cut short"),
     "no index": (without_index, "cannot read a.mp4: it is no video, or one cut short"),
     "codec": (a_video_with(False, "b.gif"), "cannot write b.gif; a video's name ends in .mp4"),
+    "new folder": (
+        lambda f: ["no.png", "-o", "new/sub/b.png", *picture(f)[3:]],
+        "cannot read no.png: No such file",
+    ),
+    "new folder for a video": (
+        lambda f: [*slow_video(f), "-o", "new/b.avi"],
+        "light-unet failed: timeout",
+    ),
+    "file as folder": (
+        lambda f: [*picture(f)[:2], "a.png/sub/b.png", *picture(f)[3:]],
+        "cannot write a.png/sub: a.png is no folder",
+    ),
     "slow": (too_slow("detect-and-inpaint"), "--timeout allows; give a longer --timeout"),
     "slow network": (
         too_slow("light-unet:device=cpu"),
