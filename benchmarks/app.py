@@ -345,12 +345,19 @@ def restore(
             "--beside", help="Write the input, plainly enlarged if need be, to the left of it."
         ),
     ] = False,
-    timeout: Timeout = 60.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="Seconds that a method may take for a picture or a frame; for a large one, for "
+            "each million pixels of the restored one.",
+        ),
+    ] = 60.0,
 ) -> None:
     """Restore a picture or a video of your own: enlarge it, brighten it, fill what is masked.
 
     Pictures stay grey or in colour, of 8 or 16 bits. A video is restored frame by frame, without
-    its sound; of one that is broken, the frames up to there.
+    its sound; of one that is broken, the frames that can be read.
     """
     from inpaintbench.benchmarks import restoring_files as files
     from inpaintbench.datasets.video import is_video, video_facts
@@ -371,6 +378,7 @@ def restore(
                 timeout,
                 beside,
                 lambda n: advance(made.label, n),
+                _warn,
             )
         print(f"wrote {_plain(str(output))}: {count} frames")
         return

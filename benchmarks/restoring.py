@@ -99,12 +99,18 @@ def restore_block(
 
 
 def attempt(
-    process: Isolation, method: Method, packed: Packed, others: Packed, limits: Limits
+    process: Isolation,
+    method: Method,
+    packed: Packed,
+    others: Packed,
+    limits: Limits,
+    ask_again: bool = True,
 ) -> list[Outcome]:
-    """Restore cases by one call in a process; a failure is the same outcome for each of them."""
+    """Restore cases by one call of `answer`; a failure is the same outcome for each of them."""
     count = len(packed)
+    limit = limits.seconds * count
     try:
-        answers = process.call(answer, method, packed, others, seconds=limits.seconds * count)
+        answers = process.call(answer, method, packed, others, ask_again, seconds=limit)
     except MethodFailed as error:
         return [Outcome(error.status, error.message, error.traceback)] * count
     seconds = answers.seconds / count

@@ -1,5 +1,6 @@
 """Restoring a user's own files for good: a picture, or a video frame by frame."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -15,7 +16,7 @@ from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
 from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder, write_picture
+from inpaintbench.datasets.files import check_folder, write_picture
 from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
@@ -23,6 +24,7 @@ from inpaintbench.methods.method import highest_value
 from inpaintbench.methods.resize import resized
 
 FRAMES = 8  # that a method gets at a time
+MEGAPIXEL = 1_000_000
 
 Restore = Callable[[Sequence[Array]], list[Array]]
 
@@ -67,7 +69,7 @@ def check_files(source: Path, output: Path, task: str, mask: Path | None) -> Non
         raise InputError(f"cannot write {output} losslessly; name a .png or .tif")
     if output.exists() and source.exists() and output.samefile(source):
         raise InputError(f"{output} is the input itself; choose another --output")
-    make_folder(output.parent)
+    check_folder(output.parent)
 
 
 @contextmanager
@@ -77,28 +79,43 @@ def restorer(method: Method, task: str, mask: Mask | None, timeout: float) -> It
     Parameters
     ----------
     mask : what is hidden; None where the task restores all of a picture
-    timeout : seconds that the method may take for a picture
+    timeout : seconds that the method may take for a picture, and for each megapixel of a large one
 
     Raises
     ------
     InputError
         By the function, if the method fails.
     """
-    limits = Limits(timeout)
-    process = Isolation(limits.gibibytes)
+    process = Isolation(Limits.gibibytes)
 
     def restore(pictures: Sequence[Array]) -> list[Array]:
         observations = [_observed(picture, task, mask) for picture in pictures]
-        outcomes = attempt(process, method, pack(observations), pack([]), limits)
+        limits = Limits(time_limit(timeout, observations[0].mask.shape))
+        outcomes = attempt(process, method, pack(observations), pack([]), limits, ask_again=False)
         for outcome in outcomes:
             if not outcome.is_ok:
-                raise InputError(f"{method.label} failed: {outcome.status}: {outcome.message}")
+                advice = _quicker(method) if outcome.status == "timeout" else ""
+                problem = f"{outcome.status}: {outcome.message}{advice}"
+                raise InputError(f"{method.label} failed: {problem}")
         return [picture_of(done.hidden, o) for done, o in zip(outcomes, observations, strict=True)]
 
     try:
         yield restore
     finally:
         process.close()
+
+
+def time_limit(timeout: float, shape: tuple[int, ...]) -> float:
+    """Give the seconds for a picture to be made of `(height, width)`: more for a large one."""
+    return timeout * max(1.0, math.prod(shape) / MEGAPIXEL)
+
+
+def _quicker(method: Method) -> str:
+    """Say what to do where a method took too long."""
+    ways = ["a longer --timeout"]
+    if method.parameters.get("symmetries"):
+        ways.append(f"--method {method.label}:symmetries=no, 8 times as fast")
+    return f"; give {' or '.join(ways)}"
 
 
 def _observed(picture: Array, task: str, mask: Mask | None) -> Observation:
@@ -157,6 +174,7 @@ def restore_video(
     timeout: float = 60.0,
     beside: bool = False,
     progress: Callable[[int], None] = lambda count: None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> int:
     """Restore a video frame by frame, without its sound.
 
@@ -165,6 +183,7 @@ def restore_video(
     rate : frames a second of what is written
     beside : as `restore_picture`
     progress : told how many frames more are done
+    warn : told where frames have an odd side, which is padded
 
     Returns
     -------
@@ -176,11 +195,14 @@ def restore_video(
     InputError
         If it cannot be read at all, the output cannot be written, or the method fails.
     BrokenVideo
-        If it breaks off: after what could be read was restored and written.
+        If frames are missing: after what could be read was restored and written.
     """
     count = 0
     broken: list[BrokenVideo] = []
-    with restorer(method, task, None, timeout) as restore, written_video(output, rate) as write:
+    with (
+        restorer(method, task, None, timeout) as restore,
+        written_video(output, rate, warn) as write,
+    ):
         for frames in _blocks(read_frames(source), broken):
             for frame, restored in zip(frames, restore(frames), strict=True):
                 write(side_by_side(frame, restored) if beside else restored)
@@ -192,7 +214,7 @@ def restore_video(
 
 
 def _blocks(frames: Iterator[Array], broken: list[BrokenVideo]) -> Iterator[list[Array]]:
-    """Gather a few frames at a time, also the last before a video breaks: noted in `broken`."""
+    """Gather a few frames at a time, also the last of a broken video: noted in `broken`."""
     while True:
         block: list[Array] = []
         try:

@@ -61,10 +61,14 @@ def guarded(label: str) -> Iterator[None]:
         raise MethodFailed("oom" if memory else "error", message, where) from None
 
 
-def answer(method: Method, packed: Packed, others: Packed) -> Answers:
-    """Restore a block of cases in batches, the first case twice: the answers must agree.
+def answer(method: Method, packed: Packed, others: Packed, ask_again: bool = True) -> Answers:
+    """Restore a block of cases in batches.
 
     A method that looks around gets the others first; any other method gets none.
+
+    Parameters
+    ----------
+    ask_again : whether to restore the first case twice: the answers must agree
 
     Raises
     ------
@@ -91,7 +95,7 @@ def answer(method: Method, packed: Packed, others: Packed) -> Answers:
             expected += expected_mse(method, observations[part])
             start = time.perf_counter()
         touched = modified(packed, memory)
-        if 0 not in problems and 0 not in touched:
+        if ask_again and 0 not in problems and 0 not in touched:
             again, _, _ = _restored(method, observations[:1], packed.only(slice(1)))
             if not same(again[0], hidden[0]):
                 problems[0] = "gave another answer when asked again: seed its random numbers"

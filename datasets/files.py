@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
+def check_folder(path: Path) -> None:
+    """Check that a folder can be written to, or be made, and leave it to later to make it.
+
+    Raises
+    ------
+    InputError
+        If that cannot be.
+    """
+    there = next(folder for folder in (path, *path.parents) if os.path.exists(folder))
+    if not there.is_dir():
+        raise InputError(f"cannot write {path}: {there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that can be written to, with all that are above it.
 

@@ -1,8 +1,8 @@
 """Videos: read frame by frame, and written whole, by OpenCV (that is, FFmpeg)."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -22,7 +22,7 @@ COUNTED = frozenset({".mp4", ".m4v", ".mov", ".avi"})  # these state how many fr
 
 
 class BrokenVideo(InputError):
-    """A video ends before it should: what was read before is good."""
+    """A video has fewer frames than it says; which ones are missing, cannot be told."""
 
 
 class VideoFacts(NamedTuple):
@@ -32,17 +32,18 @@ class VideoFacts(NamedTuple):
     ----------
     frames : how many; 0 if that is not known
     rate : frames a second
-    height, width : of a frame, in pixels
     """
 
     frames: int
     rate: float
-    height: int
-    width: int
 
 
 class WriteFrame(Protocol):
-    """Writes the next frame: `(H, W, 3)` of uint8, red first, all of one shape."""
+    """Writes the next frame: `(H, W, 3)` of uint8, red first, all of one shape.
+
+    OpenCV writes videos of even sides alone, and would cut the last row and column off others:
+    there they are written twice.
+    """
 
     def __call__(self, frame: Array) -> None: ...  # noqa: D102
 
@@ -63,17 +64,9 @@ def video_facts(path: Path) -> VideoFacts:
     import cv2
 
     video = _opened(path)
-    frames, rate, height, width = (
-        video.get(what)
-        for what in (
-            cv2.CAP_PROP_FRAME_COUNT,
-            cv2.CAP_PROP_FPS,
-            cv2.CAP_PROP_FRAME_HEIGHT,
-            cv2.CAP_PROP_FRAME_WIDTH,
-        )
-    )
+    frames, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
     video.release()
-    return VideoFacts(max(int(frames), 0), float(rate), int(height), int(width))
+    return VideoFacts(max(int(frames), 0), rate)
 
 
 def read_frames(path: Path) -> Iterator[Array]:
@@ -88,7 +81,7 @@ def read_frames(path: Path) -> Iterator[Array]:
         states, or where it only states a duration, which is often that of the sound, if more than a
         twentieth is missing.
     """
-    facts = video_facts(path)
+    frames = video_facts(path).frames
     video = _opened(path)
     count = 0
     try:
@@ -102,11 +95,11 @@ def read_frames(path: Path) -> Iterator[Array]:
         video.release()
     if not count:
         raise InputError(f"cannot read {path}: not one frame can be decoded")
-    missing = facts.frames - count
-    if missing > (0 if path.suffix.lower() in COUNTED else facts.frames / 20):
+    missing = frames - count
+    # An .avi has no times of its own: after a gap, FFmpeg numbers frames as if there were none.
+    if missing > (0 if path.suffix.lower() in COUNTED else frames / 20):
         raise BrokenVideo(
-            f"{path} is broken at frame {count} ({count / facts.rate:.2f} s): {count} of "
-            f"{facts.frames} frames can be read, {missing} (from number {count} on) are missing"
+            f"{path} is broken: {count} of {frames} frames can be read, {missing} are missing"
         )
 
 
@@ -121,21 +114,31 @@ def _opened(path: Path) -> "cv2.VideoCapture":
     log = cv2.utils.logging
     level = log.getLogLevel()
     log.setLogLevel(log.LOG_LEVEL_ERROR)
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    video = cv2.VideoCapture(_plain_name(path), cv2.CAP_FFMPEG)
     log.setLogLevel(level)
     if not video.isOpened():
         raise InputError(f"cannot read {path}: it is no video, or one cut short before its index")
     return video
 
 
+def _plain_name(path: Path) -> str:
+    """Name a file from the root on: FFmpeg takes "12:" in "12:30.avi" for a protocol."""
+    return str(path.absolute())
+
+
 @contextmanager
-def written_video(path: Path, rate: float) -> Iterator[WriteFrame]:
+def written_video(
+    path: Path, rate: float, warn: Callable[[str], None] = lambda message: None
+) -> Iterator[WriteFrame]:
     """Give a function that adds frames to a video, which stands at `path` when the block ends well.
+
+    Its folder is made with the first frame.
 
     Parameters
     ----------
     path : its ending says how it is written: see `CODECS`
     rate : frames a second
+    warn : told where sides are odd
 
     Raises
     ------
@@ -148,19 +151,27 @@ def written_video(path: Path, rate: float) -> Iterator[WriteFrame]:
     if codec is None:
         raise InputError(f"cannot write {path}; a video's name ends in {', '.join(CODECS)}")
     made: list[cv2.VideoWriter] = []
-    with written_whole(path) as temporary:
+    with ExitStack() as at_the_end:
+
+        def begin(size: tuple[int, int]) -> None:
+            temporary = _plain_name(at_the_end.enter_context(written_whole(path)))
+            fourcc = cv2.VideoWriter.fourcc(*codec)
+            made.append(cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, fourcc, rate, size))
+            at_the_end.callback(made[0].release)
+            if not made[0].isOpened():
+                raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
 
         def write(frame: Array) -> None:
+            height, width = frame.shape[:2]
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if not made:
                 size = (frame.shape[1], frame.shape[0])
-                fourcc = cv2.VideoWriter.fourcc(*codec)
-                made.append(cv2.VideoWriter(str(temporary), cv2.CAP_FFMPEG, fourcc, rate, size))
-                if not made[0].isOpened():
-                    raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
+                if size != (width, height):
+                    warn(
+                        f"{path} has {size[1]} rows by {size[0]} columns, not {height} by {width}: "
+                        f"a video's sides are even, so the last row or column is there twice"
+                    )
+                begin(size)
             made[0].write(np.ascontiguousarray(frame[..., ::-1]))
 
-        try:
-            yield write
-        finally:
-            for writer in made:
-                writer.release()
+        yield write

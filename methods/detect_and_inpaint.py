@@ -90,8 +90,8 @@ class DetectAndInpaint(Method):
 def find_impulses(observation: Observation, threshold: float) -> Mask:
     """Find the noisy values of a dimmed picture: an array of its shape, not only of its mask's.
 
-    In a picture most of whose values are that of the published noise, these are the noise: no
-    neighbours can tell then. In others it is, in grey levels of 0..255,
+    In a picture without white, most of whose values are that of the published noise, these are the
+    noise: no neighbours can tell then. In others it is, in grey levels of 0..255,
 
     - white, which a dimmed picture cannot have
     - black, where more than half of the neighbours differ: where ROAD, the sum of the four smallest
@@ -102,10 +102,9 @@ def find_impulses(observation: Observation, threshold: float) -> Mask:
       so finds pepper in the middle of pepper
     """
     values = observation.image * (255 / highest_value(observation))
-    published = np.asarray(values == PUBLISHED)
-    if published.mean() > MOSTLY:
+    published, noisy = np.asarray(values == PUBLISHED), np.asarray(values >= 255)
+    if published.mean() > MOSTLY and not noisy.any():  # a night's picture has such values as well
         return published
-    noisy = np.asarray(values >= 255)
     for _ in range(PASSES):
         others = each_channel(np.where(noisy, FAR, values))
         noisy |= (values <= 0) & (joined([road(c) for c in others], values.shape) > threshold)

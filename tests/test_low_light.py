@@ -228,6 +228,14 @@ def test_published_noise_is_found_wherever_it_is():
     assert np.array_equal(find_impulses(observed(given), THRESHOLD), given == 1)
 
 
+@pytest.mark.parametrize("name", ["detect-and-inpaint", "light-unet:symmetries=no"])
+def test_salt_is_found_in_a_picture_so_dark_that_most_values_are_the_published_ones(name):
+    truth, given = drawn("low-light", data.astronaut() // 30)  # 3 to 7 become 1
+    assert (given == 1).mean() > 0.5
+    restored = parse_method(name).restore(observed(given))
+    assert np.square(restored - truth).mean() < 5  # with the salt left, more than 3,000
+
+
 @pytest.mark.parametrize("inpainter", ["harmonic", "telea"])
 def test_with_the_right_detection_the_chain_is_the_inpainting_method(inpainter):
     picture = made_picture()

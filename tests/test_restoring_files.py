@@ -1,13 +1,21 @@
 """The command `restore`, on files as a user has them."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from conftest import inpaintbench_here
 from PIL import Image
+from plugins import Misbehaves
 from skimage import data
 
-from inpaintbench.benchmarks.restoring_files import chosen_method, side_by_side
+from inpaintbench.benchmarks.restoring_files import (
+    chosen_method,
+    restorer,
+    side_by_side,
+    time_limit,
+)
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.benchmarks.trying import read_picture
 from inpaintbench.datasets import InputError
@@ -105,7 +113,7 @@ def test_a_video_is_enlarged_frame_by_frame(beside, tmp_path):
     )
     assert made.returncode == 0, made.stderr
     assert "30 frames" in made.stdout
-    assert video_facts(tmp_path / "b.mkv") == (30, 12.5, 96, 288 if beside else 144)
+    assert video_facts(tmp_path / "b.mkv") == (30, 12.5)
     for own, frame in zip(read_frames(tmp_path / "b.mkv"), FRAMES, strict=True):
         large = frame.repeat(2, 0).repeat(2, 1)
         assert np.array_equal(own, np.hstack([expected(frame), large]) if beside else large)
@@ -121,23 +129,59 @@ def test_videos_are_written_and_read(suffix, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
-@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
-def test_of_a_broken_video_the_frames_so_far_are_kept(suffix, tmp_path):
-    truncated(tmp_path / f"a{suffix}", 0.6)
+def test_a_video_with_odd_sides_keeps_every_pixel(tmp_path):
+    jpegs = [cv2.imencode(".jpg", frame[:47, :71])[1].tobytes() for frame in FRAMES]
+    (tmp_path / "a.avi").write_bytes(b"".join(jpegs))  # a video, of sides that OpenCV cannot write
+    given = list(read_frames(tmp_path / "a.avi"))
+    assert {frame.shape for frame in given} == {(47, 71, 3)}
+    made = restore("a.avi", "-o", "b.mkv", "--task=low-light", "--method=gain", cwd=tmp_path)
+    assert made.returncode == 0
+    (line,) = made.stderr.splitlines()
+    assert "b.mkv has 48 rows by 72 columns, not 47 by 71" in line
+    for own, frame in zip(read_frames(tmp_path / "b.mkv"), given, strict=True):
+        bright = np.minimum(frame * 5.0, 255)
+        assert np.array_equal(own, np.pad(bright, ((0, 1), (0, 1), (0, 0)), mode="edge"))
+
+
+def damaged(path, first, last):
+    """Write a video, and zeros over a part of it."""
+    size = written(path)
+    start, end = int(size * first), int(size * last)
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + bytes(end - start) + content[end:])
+
+
+BROKEN = {
+    "cut.avi": lambda path: truncated(path, 0.6),
+    "cut.mkv": lambda path: truncated(path, 0.6),
+    "gap.avi": lambda path: damaged(path, 0.4, 0.6),
+}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mkv"])
+def test_a_name_with_a_colon_is_no_protocol(suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(Path(f"12:30{suffix}"))
+    assert len(list(read_frames(Path(f"12:30{suffix}")))) == 30
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_of_a_broken_video_the_frames_that_can_be_read_are_kept(name, tmp_path):
+    BROKEN[name](tmp_path / name)
     readable = []
     with pytest.raises(BrokenVideo, match="are missing"):
-        for frame in read_frames(tmp_path / f"a{suffix}"):
+        for frame in read_frames(tmp_path / name):
             readable.append(frame)
     count = len(readable)
     assert 8 < count < 30
     assert count % 8  # the last frames do not fill a block
     made = restore(
-        f"a{suffix}", "-o", "b.mkv", "--task=upscale", "--method=resize:kind=nearest", cwd=tmp_path
+        name, "-o", "b.mkv", "--task=upscale", "--method=resize:kind=nearest", cwd=tmp_path
     )
     assert made.returncode == 2
     (line,) = made.stderr.splitlines()
-    assert f"a{suffix} is broken at frame {count} ({count / 25:.2f} s): {count} of 30" in line
-    assert f"{30 - count} (from number {count} on) are missing; wrote the others to b.mkv" in line
+    told = f"{name} is broken: {count} of 30 frames can be read, {30 - count} are missing"
+    assert f"{told}; wrote the others to b.mkv" in line
     for own, frame in zip(read_frames(tmp_path / "b.mkv"), readable, strict=True):
         assert np.array_equal(own, frame.repeat(2, 0).repeat(2, 1))
 
@@ -152,6 +196,15 @@ def with_(folder, **changes):
     options = {"task": "upscale", "method": "resize"} | changes
     given = [f"--{key}={value}" for key, value in options.items() if value is not None]
     return [*picture(folder)[:3], *given]
+
+
+def too_slow(method):
+    return lambda folder: with_(folder, task="low-light", method=method, timeout=0.001)
+
+
+def slow_video(folder):
+    written(folder / "a.avi")
+    return ["a.avi", "--task=low-light", "--method=light-unet", "--timeout=0.001"]
 
 
 def no_video(folder):
@@ -196,6 +249,23 @@ MISTAKES = {
     "no video": (no_video, "cannot read a.avi: it is no video, or one cut short"),
     "no index": (without_index, "cannot read a.mp4: it is no video, or one cut short"),
     "codec": (a_video_with(False, "b.gif"), "cannot write b.gif; a video's name ends in .mp4"),
+    "new folder": (
+        lambda f: ["no.png", "-o", "new/sub/b.png", *picture(f)[3:]],
+        "cannot read no.png: No such file",
+    ),
+    "new folder for a video": (
+        lambda f: [*slow_video(f), "-o", "new/b.avi"],
+        "light-unet failed: timeout",
+    ),
+    "file as folder": (
+        lambda f: [*picture(f)[:2], "a.png/sub/b.png", *picture(f)[3:]],
+        "cannot write a.png/sub: a.png is no folder",
+    ),
+    "slow": (too_slow("detect-and-inpaint"), "--timeout allows; give a longer --timeout"),
+    "slow network": (
+        too_slow("light-unet:device=cpu"),
+        "give a longer --timeout or --method light-unet:device=cpu:symmetries=no, 8 times as fast",
+    ),
     "masked video": (a_video_with(True, "b.avi"), "a.avi is a video; crop restores pictures"),
 }
 
@@ -209,6 +279,19 @@ def test_a_mistake_is_one_line_and_nothing_is_written(prepare, words, tmp_path):
     (line,) = made.stderr.splitlines()
     assert words in line
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_large_picture_has_more_time():
+    assert time_limit(60, (400, 500)) == 60
+    assert time_limit(60, (3000, 4000)) == 12 * 60
+
+
+def test_a_picture_is_restored_once():
+    """A large one takes long, and a method need not be worth comparing."""
+    picture = PICTURES["grey.png"]
+    with restorer(Misbehaves(way="random"), "low-light", None, 60) as made:
+        (restored,) = made([picture])  # asked again, it would answer otherwise
+    assert restored.std() > 50
 
 
 def test_every_recommended_method_can_do_its_task():

@@ -116,11 +116,12 @@ def only_impulses(shown: Tensor) -> Tensor:
     """
     values = shown.float() * 255
     white = (values > WHITE).float().mean((1, 2, 3), keepdim=True) > SALT
-    return white | _mostly_published(values)
+    return white | _has_published(values)
 
 
-def _mostly_published(values: Tensor) -> Tensor:
-    return _published(values).float().mean((1, 2, 3), keepdim=True) > MOSTLY
+def _has_published(values: Tensor) -> Tensor:
+    mostly = _published(values).float().mean((1, 2, 3), keepdim=True) > MOSTLY
+    return mostly & (values.amax((1, 2, 3), keepdim=True) <= WHITE)  # it makes nothing white
 
 
 def _published(values: Tensor) -> Tensor:
@@ -143,7 +144,7 @@ def find_impulses(shown: Tensor) -> Tensor:
     noisy = values > WHITE
     for _ in range(PASSES):
         noisy = noisy | ((values < EQUAL) & (_road(values.masked_fill(noisy, FAR)) > THRESHOLD))
-    return torch.where(_mostly_published(values), _published(values), noisy).float()
+    return torch.where(_has_published(values), _published(values), noisy).float()
 
 
 def _road(values: Tensor) -> Tensor:
