@@ -672,10 +672,10 @@ def _progress(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
 
-        def advance(label: str, count: int) -> None:
+        def advance(label: str, count: int, total: int | None = None) -> None:
             if label not in tasks:
                 return
-            bars.advance(tasks[label], count)
+            bars.update(tasks[label], advance=count, total=total)
             task = bars.tasks[tasks[label]]
             if not console.is_terminal and task.completed == task.total:
                 print(f"{label}: {task.total} {what}", flush=True)
@@ -741,7 +741,7 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Advance = Callable[[str, int], None]
+    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
 
 if __name__ == "__main__":
     main()

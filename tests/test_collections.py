@@ -10,11 +10,17 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+import pandas as pd
+import plugins
 import pytest
+from test_run import carried_out, small
 
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError, cifar
 from inpaintbench.datasets.images import Skipped, grey, photograph_files
+from inpaintbench.methods import parse_method
+from inpaintbench.reports import load_run
+from inpaintbench.reports.provenance import provenance
 
 
 class OldPickler(pickle._Pickler):
@@ -120,11 +126,11 @@ def test_a_server_without_the_archive_is_an_input_error(server, tmp_path):
         cifar.fetch(f"{server}/missing.tar.gz", "0" * 64, tmp_path / "cache")
 
 
-def drawn(path, cases=5):
+def drawn(path, cases=5, skipped=None):
     suite = Suite(
         name="s", task="center-pixel", images=str(path), cases=cases, seed=0, methods=["x"]
     )
-    return suite.draw(Skipped())
+    return suite.draw(Skipped() if skipped is None else skipped)
 
 
 @pytest.fixture
@@ -157,6 +163,42 @@ def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
         number = int(case.image_id.rsplit("/")[-1])
         assert case.truth.dtype == np.uint16
         assert np.array_equal(case.truth, windows[number])
+
+
+def test_no_two_cases_are_the_same(tmp_path, windows):
+    np.savez(tmp_path / "few.npz", x=windows, again=windows, other=3000 - windows)
+    skipped = Skipped()
+    cases = drawn(tmp_path / "few.npz", 100, skipped)
+    assert len({case.sha256 for case in cases}) == len(cases) == 10
+    assert {reason for _, reason in skipped.files} == {"gives the same cases as another"}
+    assert len(skipped) == 5
+    assert len(drawn(tmp_path / "few.npz", 3, skipped)) == 3
+    assert len(skipped) == 5  # what was not needed is not named
+    larger = np.arange(35 * 36, dtype=np.uint16).reshape(35, 36)  # 5x6 windows
+    np.savez(tmp_path / "larger.npz", larger=larger, one=windows[0])
+    cases = drawn(tmp_path / "larger.npz", 100)
+    assert len({case.sha256 for case in cases}) == len(cases) == len({c.case_id for c in cases})
+    assert 28 <= len(cases) <= 31
+    assert len(drawn(tmp_path / "larger.npz", 20)) == 20  # where one gives no more, the other does
+
+
+def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):
+    np.savez(tmp_path / "few.npz", x=windows, large=windows.repeat(7, 1).repeat(7, 2)[:1])
+    np.savez(tmp_path / "fixed.npz", x=windows)
+    for name, cases in (("few", 60), ("fixed", 5)):
+        images = str(tmp_path / f"{name}.npz")
+        suite = small(60, task="center-pixel", images=images)
+        methods = [parse_method("mean"), plugins.LooksAround()]
+        scores, warnings = carried_out(tmp_path / name, methods, 2, suite)
+        told = [warning for warning in warnings if "different cases" in warning]
+        assert told == [f"{images} gives 5 different cases, not 60: others would repeat them"] * (
+            cases < 60
+        )
+        assert len(scores) == 2 * cases
+        assert (scores["status"] == "ok").all(), scores["message"].unique()
+        assert len(pd.read_parquet(tmp_path / name / "cases.parquet")["sha256"].unique()) == cases
+        suites = dict(provenance(load_run(tmp_path / name)))["suite"]
+        assert f"cases {cases}," in suites
 
 
 @pytest.mark.parametrize(
