@@ -146,6 +146,7 @@ def _skipped_notices(skipped: Skipped) -> Iterator[str]:
         yield f"skipped {name}: {reason}"
     if skipped.files:
         yield f"skipped {len(skipped)} files in all"
+    yield from skipped.notes
 
 
 def _fewer_notices(plan: Plan) -> Iterator[str]:

@@ -67,9 +67,13 @@ class Photograph:
 
 @dataclass
 class Skipped:
-    """Files that could not be used: name and reason, in the order they were met."""
+    """Files that could not be used: name and reason, in the order they were met.
+
+    And, in words, what else a user should know of those that were.
+    """
 
     files: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, reason: str) -> None:
         """Note one file."""

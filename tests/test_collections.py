@@ -9,10 +9,12 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import cv2
 import numpy as np
 import pandas as pd
 import plugins
 import pytest
+from skimage import data
 from test_run import carried_out, small
 
 from inpaintbench.benchmarks.suite import Suite
@@ -180,6 +182,44 @@ def test_no_two_cases_are_the_same(tmp_path, windows):
     assert len({case.sha256 for case in cases}) == len(cases) == len({c.case_id for c in cases})
     assert 28 <= len(cases) <= 31
     assert len(drawn(tmp_path / "larger.npz", 20)) == 20  # where one gives no more, the other does
+
+
+def write_pictures(folder, **pictures):
+    folder.mkdir()
+    for name, pixels in pictures.items():
+        cv2.imwrite(str(folder / f"{name}.png"), pixels)
+    return folder
+
+
+@pytest.mark.parametrize("cases", [2, 3, 4, 5, 30])
+def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path, cases):
+    measured = np.random.default_rng(0).integers(0, 65536, (200, 200)).astype(np.uint16)
+    names = {f"grey{number}": data.camera() for number in range(4)}
+    folder = write_pictures(tmp_path / "a", deep=measured, **names)
+    for number in range(3):  # so that others are read in their place, when some have been drawn
+        (folder / f"broken{number}.png").write_bytes(b"")
+    skipped = Skipped()
+    found = drawn(folder, cases, skipped)
+    assert len(found) == cases
+    made = {case.image_id for case in found} - {"deep.png"}
+    assert not made or len(made) == len({case.image_id for case in found})
+    if cases == 30:  # all are read
+        assert not made
+        left_out = [name for name, why in skipped.files if why.startswith("8 bits, and others")]
+        assert sorted(left_out) == [f"{name}.png" for name in names]
+        assert not skipped.notes
+
+
+def test_a_run_says_once_that_its_counts_are_made_up(tmp_path):
+    suite = small(6, task="center-pixel", images="skimage")
+    _, warnings = carried_out(tmp_path / "made", [parse_method("mean")], 1, suite)
+    assert warnings == [
+        "6 photographs of 8 bits are mapped to counts of 487..2736: none is measured"
+    ]
+    folder = write_pictures(tmp_path / "own", deep=np.arange(9000, dtype=np.uint16).reshape(90, -1))
+    own = small(6, task="center-pixel", images=str(folder))
+    assert not carried_out(tmp_path / "run", [parse_method("mean")], 1, own)[1]
+    assert not carried_out(tmp_path / "crop", [parse_method("mean")], 1, small(2))[1]
 
 
 def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):

@@ -6,7 +6,7 @@ gives, the cases' names and their random numbers are the same for all.
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from inpaintbench.datasets.images import (
     photograph_files,
     resize,
 )
+from inpaintbench.datasets.tasks import center_pixel
 from inpaintbench.datasets.tasks.metrics import Metric
 
 # The truth, what to hide of it, and what is given instead where the task degrades all of it.
@@ -30,9 +31,10 @@ PATIENCE = 20  # repeats in a row, after which a photograph is taken to have no 
 
 
 class _Usable(NamedTuple):
-    """A photograph that a task can use: the hash of its pixels, and whether it is small."""
+    """A photograph that a task can use: hash and kind of its pixels, and whether it is small."""
 
     sha256: str
+    dtype: np.dtype[Any]
     is_small: bool
 
 
@@ -146,6 +148,8 @@ def plan_cases(
         unread = [f for f in files if wanted[f.image_id] and f.image_id not in read]
         read |= {file.image_id for file in unread}
         found |= _usable(task, unread, skipped)
+        if task is center_pixel and len({usable.dtype for usable in found.values()}) > 1:
+            _leave_out_8_bits(found, drawn, skipped)
         files = [f for f in files if f.image_id in found or f.image_id not in read]
         goals = {name: len(drawn[name]) + wanted[name] for name in wanted}
         for file in (f for f in files if wanted[f.image_id]):
@@ -158,6 +162,9 @@ def plan_cases(
         raise none_usable(where, skipped)
     for name in (name for name in found if not drawn[name]):
         skipped.add(name, "gives the same cases as another")
+    if task is center_pixel:
+        made = sum(usable.dtype == np.uint8 for usable in found.values())
+        skipped.notes += [center_pixel.MADE.format(made)] if made else []
     shares = [share for name in found for share in _shares(name, drawn[name], found[name].sha256)]
     return sorted(shares, key=lambda share: case_id(share.image_id, 0))
 
@@ -173,8 +180,19 @@ def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> di
             skipped.add(file.image_id, str(error))
         else:
             is_small = max(pixels.shape[:2]) < SMALL * task.SIDES[0]
-            found[file.image_id] = _Usable(hashlib.sha256(pixels.tobytes()).hexdigest(), is_small)
+            digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+            found[file.image_id] = _Usable(digest, pixels.dtype, is_small)
     return found
+
+
+def _leave_out_8_bits(
+    found: dict[str, _Usable], drawn: dict[str, list[int]], skipped: Skipped
+) -> None:
+    """Leave made-up counts out of those that were measured: no average is of both."""
+    for name in [name for name, usable in found.items() if usable.dtype == np.uint8]:
+        skipped.add(name, "8 bits, and others are in 16-bit counts: no average can be of both")
+        del found[name]
+        drawn[name] = []
 
 
 def _different(
