@@ -213,9 +213,7 @@ def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path, cases):
 def test_a_run_says_once_that_its_counts_are_made_up(tmp_path):
     suite = small(6, task="center-pixel", images="skimage")
     _, warnings = carried_out(tmp_path / "made", [parse_method("mean")], 1, suite)
-    assert warnings == [
-        "6 photographs of 8 bits are mapped to counts of 487..2736: none is measured"
-    ]
+    assert warnings == ["6 photographs of 8 bits are mapped to counts of 487..2736"]
     folder = write_pictures(tmp_path / "own", deep=np.arange(9000, dtype=np.uint16).reshape(90, -1))
     own = small(6, task="center-pixel", images=str(folder))
     assert not carried_out(tmp_path / "run", [parse_method("mean")], 1, own)[1]

@@ -34,9 +34,7 @@ METRICS = (
     ),
 )
 COUNTS = (487, 2736)  # smallest and largest of the published data
-MADE = (
-    f"{{}} photographs of 8 bits are mapped to counts of {COUNTS[0]}..{COUNTS[1]}: none is measured"
-)
+MADE = f"{{}} photographs of 8 bits are mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
 SHRUNK = 2  # times at the least, of an 8-bit photograph
 
 
