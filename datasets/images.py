@@ -271,8 +271,9 @@ def photograph_files(where: str) -> list[PhotographFile]:
     ----------
     where : str
         "skimage" for the photographs bundled with scikit-image, "cifar10" for CIFAR-10's test
-        pictures, else the path of a folder (with its subfolders), of a zip archive, of CIFAR-10's
-        own archive, or of a pickle or npz file that holds windows (see `arrays.array_files`).
+        pictures, "cifar10-train" for those to train on, else the path of a folder (with its
+        subfolders), of a zip archive, of CIFAR-10's own archive, or of a pickle or npz file that
+        holds windows (see `arrays.array_files`).
 
     Raises
     ------
@@ -284,7 +285,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
     path = Path(where)
     if where == BUNDLED_NAME:
         return [PhotographFile(name, where, partial(_bundled, name)) for name in BUNDLED]
-    if where == cifar.NAME or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
+    named = where in (cifar.NAME, cifar.TRAIN_NAME)
+    if named or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
         return cifar.cifar_files(where)
     if path.suffix.lower() in arrays.SUFFIXES and path.is_file():
         return arrays.array_files(path)
@@ -307,7 +309,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
         }
     else:
         what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
-        kinds = f"a folder, a zip, a .pkl or .npz of windows, {cifar.NAME} or {BUNDLED_NAME}"
+        names = f"{BUNDLED_NAME}, {cifar.NAME} or {cifar.TRAIN_NAME}"
+        kinds = f"a folder, a zip, a .pkl or .npz of windows, {names}"
         raise InputError(f"{where} {what}; --images takes {kinds}")
     if not found:
         raise none_usable(where, Skipped())

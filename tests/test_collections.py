@@ -20,7 +20,9 @@ from test_run import carried_out, small
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError, cifar
 from inpaintbench.datasets.images import Skipped, grey, photograph_files
+from inpaintbench.datasets.tasks import scratches
 from inpaintbench.methods import parse_method
+from inpaintbench.methods.photographs import read_split
 from inpaintbench.reports import load_run
 from inpaintbench.reports.provenance import provenance
 
@@ -50,11 +52,12 @@ def old_pickle(pixels):
     return file.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
-def archived(path, content):
+def archived(path, **batches):
     with tarfile.open(path, "w:gz") as archive:
-        member = tarfile.TarInfo("cifar-10-batches-py/test_batch")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
+        for name, content in batches.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return path
 
 
@@ -65,7 +68,8 @@ def pixels():
 
 @pytest.fixture
 def archive(tmp_path, pixels, monkeypatch):
-    path = archived(tmp_path / "cifar-10-python.tar.gz", old_pickle(pixels))
+    training = {f"data_batch_{n}": old_pickle(pixels + np.uint8(n)) for n in (4, 5, 1, 2, 3)}
+    path = archived(tmp_path / "cifar-10-python.tar.gz", test_batch=old_pickle(pixels), **training)
     monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
@@ -88,7 +92,7 @@ def test_an_archive_with_a_wrong_hash_is_not_read(archive):
 
 @pytest.mark.parametrize("content", [b"", pickle.dumps([1], 2), pickle.dumps(os.system, 2)])
 def test_an_archive_that_holds_something_else_is_refused(tmp_path, monkeypatch, content):
-    path = archived(tmp_path / "a.tar.gz", content)
+    path = archived(tmp_path / "a.tar.gz", test_batch=content)
     monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(InputError):
         photograph_files(str(path))
@@ -115,6 +119,27 @@ def test_the_archive_is_fetched_once(server, archive, tmp_path):
     assert fetched.read_bytes() == archive.read_bytes()
     archive.unlink()
     assert cifar.fetch(url, cifar.SHA256, cache) == fetched  # the server has nothing any more
+
+
+def test_training_and_test_pictures_have_a_name_each(server, archive, pixels, monkeypatch):
+    cache = archive.parent / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    fetch = partial(cifar.fetch, f"{server}/{archive.name}", cifar.SHA256)
+    monkeypatch.setattr(cifar, "fetch", fetch)
+    for name, part, expected in (
+        ("cifar10", "test", pixels),
+        ("cifar10-train", "train", np.concatenate([pixels + np.uint8(n) for n in range(1, 6)])),
+    ):
+        files = photograph_files(name)
+        assert [file.image_id for file in files] == [
+            f"{part}/{n:05d}" for n in range(len(expected))
+        ]
+        assert {file.source for file in files} == {name}
+        found = [file.read(32, colour=True).pixels.transpose(2, 0, 1).ravel() for file in files]
+        assert np.array_equal(found, expected)
+        training, validation = read_split([name], Skipped(), scratches)
+        assert len(training) + len(validation) == len(expected)
+    assert [path.name for path in cache.rglob("*.tar.gz")] == [archive.name]  # fetched for both
 
 
 def test_what_has_the_wrong_hash_is_not_kept(server, archive, tmp_path):
