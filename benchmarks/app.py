@@ -60,7 +60,7 @@ def run(
     ] = None,
     images: Annotated[
         str | None,
-        typer.Option(help="A folder, a zip archive, or skimage.", metavar="DIR|ZIP|NAME"),
+        typer.Option(help="A folder, a zip archive, skimage or cifar10.", metavar="DIR|ZIP|NAME"),
     ] = None,
     cases: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the cases.")] = None,
@@ -440,7 +440,12 @@ def train(
     network: Annotated[
         str, typer.Argument(help="cnn, cnn:size=small, grid-cnn, gaussian, ensemble, ...")
     ],
-    images: Annotated[list[str], typer.Option(help="Folder, zip or skimage; may be repeated.")],
+    images: Annotated[
+        list[str],
+        typer.Option(
+            help="Folder, zip, skimage or cifar10-train; may be repeated.", metavar="DIR|ZIP|NAME"
+        ),
+    ],
     device: Annotated[str, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = "",
     devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
     minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
@@ -570,7 +575,8 @@ def list_(
     elif what == "datasets":
         headings = ["dataset", "photograph", "terms"]
         rows = [(BUNDLED_NAME, name, terms) for name, terms in BUNDLED.items()]
-        rows.append((cifar.NAME, "10,000 of 32x32 pixels", cifar.TERMS))
+        rows.append((cifar.NAME, "10,000 of 32x32 pixels, for testing", cifar.TERMS))
+        rows.append((cifar.TRAIN_NAME, "50,000 of 32x32 pixels, for training", cifar.TERMS))
     elif what == "suites":
         headings = ["suite", "task", "images", "cases", "methods"]
         suites = [read_suite(name) for name in suite_names()]
@@ -680,10 +686,10 @@ def _progress(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
 
-        def advance(label: str, count: int) -> None:
+        def advance(label: str, count: int, total: int | None = None) -> None:
             if label not in tasks:
                 return
-            bars.advance(tasks[label], count)
+            bars.update(tasks[label], advance=count, total=total)
             task = bars.tasks[tasks[label]]
             if not console.is_terminal and task.completed == task.total:
                 print(f"{label}: {task.total} {what}", flush=True)
@@ -749,7 +755,7 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Advance = Callable[[str, int], None]
+    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
 
 if __name__ == "__main__":
     main()

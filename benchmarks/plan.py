@@ -37,7 +37,7 @@ class Plan:
     Attributes
     ----------
     suite, methods, folder : as `run_suite` takes them
-    shares : how many cases come from which photograph, in the suite's order
+    shares : which cases come from which photograph, in the suite's order
     """
 
     suite: Suite
@@ -46,14 +46,19 @@ class Plan:
     shares: Sequence[Share]
 
     @cached_property
+    def cases(self) -> int:
+        """How many cases there are: fewer than the suite asks for, where others would repeat."""
+        return sum(share.stop - share.start for share in self.shares)
+
+    @cached_property
     def blocks(self) -> list[Block]:
         """The suite's cases in blocks."""
-        return cut_blocks(self.shares, block_size(self.suite.cases))
+        return cut_blocks(self.shares, block_size(self.cases))
 
     @cached_property
     def blocks_apart(self) -> list[Block]:
         """The same, each of one photograph: for methods that look around."""
-        return cut_blocks(self.shares, block_size(self.suite.cases), apart=True)
+        return cut_blocks(self.shares, block_size(self.cases), apart=True)
 
     def blocks_of(self, method: Method) -> list[Block]:
         """The blocks that a method gets."""
@@ -77,11 +82,11 @@ class Plan:
     @property
     def kept_every(self) -> int:
         """Of every how many cases one is kept as pictures."""
-        return math.ceil(self.suite.cases / KEPT)
+        return math.ceil(self.cases / KEPT)
 
     def kept(self) -> Block:
         """The cases that are kept as pictures."""
-        return self.numbered(range(0, self.suite.cases, self.kept_every))
+        return self.numbered(range(0, self.cases, self.kept_every))
 
     def numbered(self, numbers: Iterable[int]) -> Block:
         """Make a block of the cases with these numbers in the suite, in ascending order."""
@@ -89,11 +94,12 @@ class Plan:
         waiting = iter(numbers)
         number = next(waiting, None)
         first = 0
-        for image_id, count, _ in self.shares:
-            while number is not None and number < first + count:
-                parts.append((image_id, number - first, number - first + 1))
+        for image_id, start, stop, _ in self.shares:
+            while number is not None and number < first + stop - start:
+                index = start + number - first
+                parts.append((image_id, index, index + 1))
                 number = next(waiting, None)
-            first += count
+            first += stop - start
         return Block(0, tuple(parts))
 
     @cached_property
@@ -110,7 +116,7 @@ class Plan:
         return self._case_hashes[block]
 
     def _hashed(self, block: Block) -> str:
-        size = block_size(self.suite.cases)
+        size = block_size(self.cases)
         hashes: list[str] = []
         start = block.first // size * size
         while start + len(hashes) < block.first + len(block):

@@ -33,7 +33,7 @@ HEADER = ("", "picture MAE", "known MAE", "hidden MAE", "picture Dice", "hidden 
 
 
 def main(
-    photographs: Annotated[str, typer.Argument(help="Folder, zip or skimage.")],
+    photographs: Annotated[str, typer.Argument(help="Folder, zip, skimage or cifar10-train.")],
     methods: Annotated[list[str], typer.Argument(help="Names.")],
 ) -> None:
     """Print the U-Net report's scores of methods on the held-out ones of some photographs."""

@@ -64,7 +64,7 @@ from inpaintbench.reports.picture import picture_path
 # Heavy libraries that methods share: imported once in each worker, and forked from there.
 SHARED_LIBRARIES = ("cv2", "numba", "numpy", "scipy.ndimage", "scipy.sparse", "torch")
 
-Progress = Callable[[str, int], None]  # method label, cases finished
+Progress = Callable[[str, int, int], None]  # method label, cases finished just now, and of all
 
 
 def run_suite(
@@ -108,7 +108,8 @@ def run_suite(
     plan = Plan(suite, methods, folder, suite.plan(skipped))
     leaks = find_leaks(methods, drawn_photographs(suite.images, {s.image_id for s in plan.shares}))
     unknown = unknown_training(methods)
-    for notice in (*_skipped_notices(skipped), *leak_notices(leaks, unknown)):
+    notices = (*_skipped_notices(skipped), *_fewer_notices(plan), *leak_notices(leaks, unknown))
+    for notice in notices:
         warn(notice)
     limits = Limits(timeout, gibibytes)
     with claimed(plan):
@@ -145,6 +146,13 @@ def _skipped_notices(skipped: Skipped) -> Iterator[str]:
         yield f"skipped {name}: {reason}"
     if skipped.files:
         yield f"skipped {len(skipped)} files in all"
+    yield from skipped.notes
+
+
+def _fewer_notices(plan: Plan) -> Iterator[str]:
+    if plan.cases < plan.suite.cases:
+        wanted, where = plan.suite.cases, plan.suite.images
+        yield f"{where} gives {plan.cases} different cases, not {wanted}: others would repeat them"
 
 
 class _Photographs:
@@ -225,11 +233,11 @@ def _score_all(
             for place, block in enumerate(blocks):
                 digest = key_digest(key, plan.case_hashes(block))
                 if holds(folder, block, digest, warn):
-                    progress(method.label, len(block))
+                    progress(method.label, len(block), plan.cases)
                     continue
                 if plan.suite.task not in method.tasks:
                     write_part(_skipped(plan, method, block), folder, block.first, digest)
-                    progress(method.label, len(block))
+                    progress(method.label, len(block), plan.cases)
                     continue
                 others = others_of(place, blocks) if method.looks_around else Block(0, ())
                 made = partial(arguments, method, block, others)
@@ -239,7 +247,7 @@ def _score_all(
     for (method, block, digest), finished in as_finished(workers, tasks()):
         _keep(plan, method, block, finished, digest)
         spent.update(finished.spent)
-        progress(method.label, len(block))
+        progress(method.label, len(block), plan.cases)
     return dict(spent)
 
 
@@ -303,8 +311,8 @@ def _time(plan: Plan, timeout: float, timed: bool) -> None:
     observations, others = (
         [case.observation for case in draw_block(plan.suite, plan.numbered(numbers))]
         for numbers in (
-            timed_places(plan.suite.cases),
-            range(min(plan.suite.cases, MOST_OTHERS)),
+            timed_places(plan.cases),
+            range(min(plan.cases, MOST_OTHERS)),
         )
     )
     timings = time_methods(whole, observations, others, timeout)

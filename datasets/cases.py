@@ -124,15 +124,16 @@ def _little_endian(pixels: Array) -> bytes:
 
 
 class Share(NamedTuple):
-    """How many cases a photograph gives: its cases number 0 to `cases` - 1.
+    """Some cases of a photograph, one after the other: its number `start` to `stop` - 1.
 
     Attributes
     ----------
     image_id : the photograph
-    cases : how many
+    start, stop : the cases' numbers
     sha256 : of its pixels, by which a later run knows that it is still the same
     """
 
     image_id: str
-    cases: int
+    start: int
+    stop: int
     sha256: str

@@ -36,7 +36,7 @@ def read_testset(path: str | Path) -> list[Observation]:
     if missing:
         raise InputError(f"{path}: has no {_and(missing)}; a test set has {_and(KEYS)}")
     for key in KEYS:
-        if not _is_sequence(content[key]):
+        if not is_sequence(content[key]):
             raise InputError(f"{path}: {key} is a {type(content[key]).__name__}, not a list")
     lengths = [len(content[key]) for key in KEYS]
     if len(set(lengths)) > 1:
@@ -53,7 +53,7 @@ def _observation(where: str, image: Any, size: Any, center: Any) -> Observation:
         kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"{where}: the image is {kind}, not a uint8 array")
     for name, pair in (("crop size", size), ("crop centre", center)):
-        if not _is_sequence(pair) or not all(
+        if not is_sequence(pair) or not all(
             isinstance(v, int | np.integer) and not isinstance(v, bool) for v in pair
         ):
             raise InputError(f"{where}: the {name} is not a pair of integers")
@@ -147,7 +147,8 @@ def score(predictions: Sequence[Array], targets: Sequence[Array]) -> float:
     return float(np.mean(errors))
 
 
-def _is_sequence(value: Any) -> bool:
+def is_sequence(value: Any) -> bool:
+    """Whether a value from a file is a list, a tuple, or an array with a length."""
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 

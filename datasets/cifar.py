@@ -1,4 +1,4 @@
-"""CIFAR-10's test pictures, from its official archive.
+"""CIFAR-10's pictures, those for training and those for testing, from its official archive.
 
 A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009): 60,000 colour
 pictures of 32x32 pixels, 10,000 of them for testing. The archive is fetched once, and read only if
@@ -17,31 +17,37 @@ from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import PhotographFile, grey
 
-NAME = "cifar10"
+NAME, TRAIN_NAME = "cifar10", "cifar10-train"
 ENDINGS = (".tar.gz", ".tgz")
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-MEMBER = "cifar-10-batches-py/test_batch"
+MEMBERS = {  # by the beginning of image ids
+    "test": ("test_batch",),
+    "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+}
 SIDE = 32  # pixels
-TERMS = "CIFAR-10's test pictures, fetched when first used (170 MB); its page states no licence"
+TERMS = "fetched when first used (170 MB, both in one archive); its page states no licence"
 
 
 def cifar_files(where: str) -> list[PhotographFile]:
-    """List CIFAR-10's test pictures.
+    """List CIFAR-10's test pictures, or those for training.
 
     Parameters
     ----------
-    where : "cifar10", which fetches the archive unless it was fetched before, or the archive's path
+    where : "cifar10" (test) or "cifar10-train", which fetch the archive unless it was fetched
+        before, or the archive's path (test)
 
     Raises
     ------
     InputError
         If the archive cannot be had, or is not the official one.
     """
-    path = fetch() if where == NAME else Path(where)
-    count = len(_test_batch(path, SHA256))
+    name = where if where in (NAME, TRAIN_NAME) else NAME
+    part = "train" if name == TRAIN_NAME else "test"
+    path = fetch() if where == name else Path(where)
+    count = len(_pictures(path, part, SHA256))
     return [
-        PhotographFile(f"test/{number:05d}", NAME, partial(_picture, path, number))
+        PhotographFile(f"{part}/{number:05d}", name, partial(_picture, path, part, number))
         for number in range(count)
     ]
 
@@ -63,14 +69,14 @@ def fetch(url: str = URL, sha256: str = SHA256, folder: Path | None = None) -> P
         )
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot fetch {NAME} from {url} into {folder}: {error}; fetch the archive by other "
-            f"means and give its path to --images, or give a folder of pictures"
+            f"cannot fetch {NAME} from {url} into {folder}: {error}; put the archive there by "
+            f"other means, or give --images a folder of pictures"
         ) from error
 
 
 @lru_cache(maxsize=2)
-def _test_batch(path: Path, sha256: str) -> Array:
-    """Read the test pictures of an archive: `(count, 32, 32, 3)` uint8."""
+def _pictures(path: Path, part: str, sha256: str) -> Array:
+    """Read a part of an archive's pictures: `(count, 32, 32, 3)` uint8."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -80,17 +86,21 @@ def _test_batch(path: Path, sha256: str) -> Array:
                 f"this one {found[:12]}; fetch it again from {URL}"
             )
         with tarfile.open(path) as archive:
-            member = archive.extractfile(MEMBER)
-            data = member.read() if member else b""
+            batches = [_batch(path, archive, member) for member in MEMBERS[part]]
     except (OSError, tarfile.TarError, KeyError, EOFError) as error:
         raise InputError(f"cannot read the archive {path}: {error}") from error
-    content = pickles.loads(data, f"{path}, {MEMBER}", "latin1")
+    return np.concatenate(batches)
+
+
+def _batch(path: Path, archive: tarfile.TarFile, member: str) -> Array:
+    file = archive.extractfile(f"cifar-10-batches-py/{member}")
+    content = pickles.loads(file.read() if file else b"", f"{path}, {member}", "latin1")
     pixels = content.get("data") if isinstance(content, dict) else None
     if not isinstance(pixels, np.ndarray) or pixels.shape[1:] != (3 * SIDE * SIDE,):
-        raise InputError(f"{path}, {MEMBER}: holds no pictures of {SIDE}x{SIDE}")
+        raise InputError(f"{path}, {member}: holds no pictures of {SIDE}x{SIDE}")
     return np.ascontiguousarray(pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
 
 
-def _picture(path: Path, number: int, colour: bool) -> Array:
-    picture: Array = _test_batch(path, SHA256)[number]
+def _picture(path: Path, part: str, number: int, colour: bool) -> Array:
+    picture: Array = _pictures(path, part, SHA256)[number]
     return picture if colour else grey(picture)

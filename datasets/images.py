@@ -17,9 +17,8 @@ from inpaintbench.datasets.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
-# Of single pictures in colour, which may come from anywhere: PIL knows dozens more, and runs other
-# programs for some.
-COLOUR_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+# Pictures may come from anywhere: PIL knows dozens more, and runs other programs for some.
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 # Photographs inside scikit-image's own wheel, with the terms that its documentation states. Left
 # out: drawings (horse, logo, phantom, colour wheel), text pages (page, text), test patterns
@@ -67,9 +66,13 @@ class Photograph:
 
 @dataclass
 class Skipped:
-    """Files that could not be used: name and reason, in the order they were met."""
+    """Files that could not be used: name and reason, in the order they were met.
+
+    And, in words, what else a user should know of those that were.
+    """
 
     files: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, reason: str) -> None:
         """Note one file."""
@@ -114,12 +117,13 @@ def resize_exactly(pixels: Array, shape: tuple[int, int]) -> Array:
 
 
 def decode(data: bytes) -> Array:
-    """Decode a JPEG, PNG or TIFF file to a greyscale `(H, W)` array of uint8 or uint16.
+    """Decode a JPEG, PNG, TIFF or WebP file to a greyscale `(H, W)` array of uint8 or uint16.
 
     Raises
     ------
     ValueError
-        If it is no such file, is cut short, or holds neither 8- nor 16-bit integers.
+        If it is no such file, is cut short, holds neither 8- nor 16-bit integers, or several
+        pictures.
     """
     try:
         with _opened(data) as picture:
@@ -147,7 +151,7 @@ def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
         As `decode`, or if it has more than `most_pixels`, which is looked up before it is decoded.
     """
     try:
-        with _opened(data, COLOUR_FORMATS) as picture:
+        with _opened(data) as picture:
             _check_size(picture.width, picture.height, most_pixels)
             pixels = _loaded(picture, "RGB")
     except UnidentifiedImageError:
@@ -159,10 +163,12 @@ def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
 
 
 @contextmanager
-def _opened(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[ImageFile.ImageFile]:
-    with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=formats) as picture:
-        # Twice the size that PIL warns of is an error, and stays one.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
+    # Of what PIL warns, nothing matters here: twice the size is an error, and stays one.
+    with (
+        warnings.catch_warnings(action="ignore"),
+        Image.open(io.BytesIO(data), formats=FORMATS) as picture,
+    ):
         yield picture
 
 
@@ -171,6 +177,9 @@ def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
 
     None for 16-bit colour, which PIL would silently turn into 8 bits.
     """
+    frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
+    if frames > 1:
+        raise ValueError(f"holds {frames} pictures: save them apart, or for --images as .npz")
     deep_colour = any(";16" in str(tile[3]) for tile in file.tile)
     file.load()
     picture = ImageOps.exif_transpose(file) if mode == "RGB" else file
@@ -217,7 +226,7 @@ def _decode_deep_colour(data: bytes) -> Array:
     except cv2.error as error:
         raise ValueError(f"cannot be decoded: {error}") from error
     if pixels is None:
-        raise ValueError("is not a readable JPEG, PNG or TIFF file")
+        raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"holds {pixels.dtype}; 8- or 16-bit integers are needed")
     if pixels.ndim == 2:
@@ -262,8 +271,9 @@ def photograph_files(where: str) -> list[PhotographFile]:
     ----------
     where : str
         "skimage" for the photographs bundled with scikit-image, "cifar10" for CIFAR-10's test
-        pictures, else the path of a folder (with its subfolders), of a zip archive, of CIFAR-10's
-        own archive, or of a pickle or npz file that holds windows (see `arrays.array_files`).
+        pictures, "cifar10-train" for those to train on, else the path of a folder (with its
+        subfolders), of a zip archive, of CIFAR-10's own archive, or of a pickle or npz file that
+        holds windows (see `arrays.array_files`).
 
     Raises
     ------
@@ -275,7 +285,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
     path = Path(where)
     if where == BUNDLED_NAME:
         return [PhotographFile(name, where, partial(_bundled, name)) for name in BUNDLED]
-    if where == cifar.NAME or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
+    named = where in (cifar.NAME, cifar.TRAIN_NAME)
+    if named or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
         return cifar.cifar_files(where)
     if path.suffix.lower() in arrays.SUFFIXES and path.is_file():
         return arrays.array_files(path)
@@ -298,7 +309,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
         }
     else:
         what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
-        kinds = f"a folder, a zip, a .pkl or .npz of windows, {cifar.NAME} or {BUNDLED_NAME}"
+        names = f"{BUNDLED_NAME}, {cifar.NAME} or {cifar.TRAIN_NAME}"
+        kinds = f"a folder, a zip, a .pkl or .npz of windows, {names}"
         raise InputError(f"{where} {what}; --images takes {kinds}")
     if not found:
         raise none_usable(where, Skipped())

@@ -16,7 +16,7 @@ import numpy as np
 
 from inpaintbench.datasets import pickles
 from inpaintbench.datasets.cases import Array, Observation
-from inpaintbench.datasets.challenge import read_predictions, score
+from inpaintbench.datasets.challenge import is_sequence, read_predictions, score
 from inpaintbench.datasets.errors import InputError
 
 KEYS = ("input_arrays", "known_arrays")
@@ -46,7 +46,7 @@ def task_of(path: str | Path) -> str:
     content = pickles.load(path)
     if not isinstance(content, dict) or KEYS[0] not in content:
         return "crop"
-    first = next(iter(content[KEYS[0]]), None) if _is_list(content[KEYS[0]]) else None
+    first = next(iter(content[KEYS[0]]), None) if is_sequence(content[KEYS[0]]) else None
     return "grid" if isinstance(first, np.ndarray) and first.ndim == 3 else "border"
 
 
@@ -60,7 +60,7 @@ def read_testset(path: str | Path) -> list[Observation]:
         offender.
     """
     content = pickles.load(path)
-    if not isinstance(content, dict) or not all(_is_list(content.get(key)) for key in KEYS):
+    if not isinstance(content, dict) or not all(is_sequence(content.get(key)) for key in KEYS):
         raise InputError(f"{path}: is no dict with the lists {' and '.join(KEYS)}")
     pictures, known = (content[key] for key in KEYS)
     if len(pictures) != len(known) or not len(pictures):
@@ -136,7 +136,3 @@ def flat_scores(predictions: Sequence[Array], targets: Sequence[Array]) -> FlatS
     pairs = zip(predictions, targets, strict=True)
     roots = [np.sqrt(score([prediction], [target])) for prediction, target in pairs]
     return FlatScores(mse, float(np.mean(roots)))
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)

@@ -14,11 +14,11 @@ from inpaintbench.datasets.images import (
     read_photographs,
     resize,
 )
-from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks import center_pixel, crop
 from inpaintbench.datasets.tasks.crop import draw_picture
 from inpaintbench.datasets.tasks.drawing import Task
 
-LARGEST = 256  # pixels of the short side that are kept of a photograph, so that many fit in memory
+LARGEST = 256  # pixels of a side that are kept of a photograph, so that many fit in memory
 VALIDATION = 10  # one photograph in so many is held out
 HELD_OUT_SEED = 0  # of the cases drawn from them, whatever a training's own: so scores compare
 MOST_VALIDATION = 2000  # crops; more would cost time and change little
@@ -36,7 +36,9 @@ def read_split(
     """Read the photographs of folders or archives into training and validation pictures.
 
     They are those that the task can draw cases from, in colour where it has colour; by default the
-    crop challenge's.
+    crop challenge's. A large one is shrunk until its short side has `LARGEST` pixels. Counts would
+    not be counts any more: of a 16-bit picture for center-pixel the middle is kept, at its own
+    scale, of `LARGEST` pixels a side.
 
     Raises
     ------
@@ -96,13 +98,24 @@ def _usable(task: Task, source: str, skipped: Skipped) -> Iterator[tuple[str, Ar
     """Read the photographs that a task can draw cases from: their ids and pixels."""
     smallest = task.SIDES[0]
     for photograph in read_photographs(photograph_files(source), smallest, skipped, task.COLOUR):
-        pixels = _reduced(photograph.pixels, max(LARGEST, smallest))
+        kept = _middle if _is_in_counts(task, photograph.pixels) else _reduced
+        pixels = kept(photograph.pixels, max(LARGEST, smallest))
         try:
             task.draw(pixels, np.random.default_rng(0))
         except ValueError as error:
             skipped.add(photograph.image_id, str(error))
         else:
             yield photograph.image_id, pixels
+
+
+def _is_in_counts(task: Task, pixels: Array) -> bool:
+    """Whether a task takes a picture at its own scale: averages are no counts."""
+    return task is center_pixel and pixels.dtype == np.uint16
+
+
+def _middle(pixels: Array, largest: int) -> Array:
+    top, left = (max(length - largest, 0) // 2 for length in pixels.shape)
+    return pixels[top : top + largest, left : left + largest].copy()  # so that the rest is freed
 
 
 def _reduced(pixels: Array, largest: int) -> Array:

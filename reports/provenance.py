@@ -12,7 +12,7 @@ def provenance(run: Run) -> list[tuple[str, str]]:
     What an earlier version did not record is left out.
     """
     known = run.environment
-    suite = known.get("suite", {})
+    suite = known.get("suite", {}) | {"cases": len(run.cases)}  # which may be fewer than asked for
     drawn = [f"{key} {suite[key]}" for key in ("task", "images", "cases", "seed") if key in suite]
     packages = [f"{name} {version}" for name, version in known.get("packages", {}).items()]
     python = [f"Python {known['python']}"] if "python" in known else []

@@ -569,7 +569,7 @@ def _load_unfinished(path: Path) -> Run:
             f"{path} is a run that was begun, and has no score yet; give the command that began it "
             "again, and it goes on"
         ) from error
-    total = int(start["suite"]["cases"]) * len(start["methods"])
+    total = len(cases) * len(start["methods"])
     about["unfinished"] = (
         f"{len(scores):,} of {total:,} restorations are done. It goes on where it is when the "
         "command that began it is given again."

@@ -23,6 +23,7 @@ from test_run import carried_out, small
 
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.datasets import make_crop
+from inpaintbench.datasets.cases import LOW_LIGHT
 from inpaintbench.datasets.challenge import read_testset
 from inpaintbench.methods import parse_method
 
@@ -202,6 +203,16 @@ def test_list_shows_what_there_is(what, tmp_path):
     shown = inpaintbench_here("list", what, cwd=tmp_path)
     word = {"methods": "navier-stokes", "tasks": "crop", "datasets": "astronaut", "suites": "crop"}
     assert word[what] in shown.stdout
+
+
+def test_the_list_of_tasks_says_what_each_low_light_is(tmp_path):
+    shown = inpaintbench_here("list", "tasks", cwd=tmp_path).stdout
+    told = [line.split(maxsplit=1) for line in shown.splitlines() if "low-light" in line]
+    assert [name for name, _ in told] == list(LOW_LIGHT)
+    beginning = "Low light: a colour photograph dimmed to a fifth, under "
+    noises = {what.strip().removeprefix(beginning) for _, what in told}
+    assert len(noises) == len(LOW_LIGHT)
+    assert {"salt and pepper.", "shot noise."} <= noises
 
 
 def test_check_tells_good_from_bad(tmp_path):

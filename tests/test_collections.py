@@ -9,12 +9,22 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import cv2
 import numpy as np
+import pandas as pd
+import plugins
 import pytest
+from skimage import data
+from test_run import carried_out, small
 
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets import InputError, cifar
 from inpaintbench.datasets.images import Skipped, grey, photograph_files
+from inpaintbench.datasets.tasks import scratches
+from inpaintbench.methods import parse_method
+from inpaintbench.methods.photographs import read_split
+from inpaintbench.reports import load_run
+from inpaintbench.reports.provenance import provenance
 
 
 class OldPickler(pickle._Pickler):
@@ -42,11 +52,12 @@ def old_pickle(pixels):
     return file.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
-def archived(path, content):
+def archived(path, **batches):
     with tarfile.open(path, "w:gz") as archive:
-        member = tarfile.TarInfo("cifar-10-batches-py/test_batch")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
+        for name, content in batches.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return path
 
 
@@ -57,7 +68,8 @@ def pixels():
 
 @pytest.fixture
 def archive(tmp_path, pixels, monkeypatch):
-    path = archived(tmp_path / "cifar-10-python.tar.gz", old_pickle(pixels))
+    training = {f"data_batch_{n}": old_pickle(pixels + np.uint8(n)) for n in (4, 5, 1, 2, 3)}
+    path = archived(tmp_path / "cifar-10-python.tar.gz", test_batch=old_pickle(pixels), **training)
     monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
@@ -80,7 +92,7 @@ def test_an_archive_with_a_wrong_hash_is_not_read(archive):
 
 @pytest.mark.parametrize("content", [b"", pickle.dumps([1], 2), pickle.dumps(os.system, 2)])
 def test_an_archive_that_holds_something_else_is_refused(tmp_path, monkeypatch, content):
-    path = archived(tmp_path / "a.tar.gz", content)
+    path = archived(tmp_path / "a.tar.gz", test_batch=content)
     monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(InputError):
         photograph_files(str(path))
@@ -109,6 +121,27 @@ def test_the_archive_is_fetched_once(server, archive, tmp_path):
     assert cifar.fetch(url, cifar.SHA256, cache) == fetched  # the server has nothing any more
 
 
+def test_training_and_test_pictures_have_a_name_each(server, archive, pixels, monkeypatch):
+    cache = archive.parent / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    fetch = partial(cifar.fetch, f"{server}/{archive.name}", cifar.SHA256)
+    monkeypatch.setattr(cifar, "fetch", fetch)
+    for name, part, expected in (
+        ("cifar10", "test", pixels),
+        ("cifar10-train", "train", np.concatenate([pixels + np.uint8(n) for n in range(1, 6)])),
+    ):
+        files = photograph_files(name)
+        assert [file.image_id for file in files] == [
+            f"{part}/{n:05d}" for n in range(len(expected))
+        ]
+        assert {file.source for file in files} == {name}
+        found = [file.read(32, colour=True).pixels.transpose(2, 0, 1).ravel() for file in files]
+        assert np.array_equal(found, expected)
+        training, validation = read_split([name], Skipped(), scratches)
+        assert len(training) + len(validation) == len(expected)
+    assert [path.name for path in cache.rglob("*.tar.gz")] == [archive.name]  # fetched for both
+
+
 def test_what_has_the_wrong_hash_is_not_kept(server, archive, tmp_path):
     with pytest.raises(InputError, match=r"cannot fetch cifar10.*--images"):
         cifar.fetch(f"{server}/{archive.name}", "0" * 64, tmp_path / "cache")
@@ -120,11 +153,11 @@ def test_a_server_without_the_archive_is_an_input_error(server, tmp_path):
         cifar.fetch(f"{server}/missing.tar.gz", "0" * 64, tmp_path / "cache")
 
 
-def drawn(path, cases=5):
+def drawn(path, cases=5, skipped=None):
     suite = Suite(
         name="s", task="center-pixel", images=str(path), cases=cases, seed=0, methods=["x"]
     )
-    return suite.draw(Skipped())
+    return suite.draw(Skipped() if skipped is None else skipped)
 
 
 @pytest.fixture
@@ -157,6 +190,78 @@ def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
         number = int(case.image_id.rsplit("/")[-1])
         assert case.truth.dtype == np.uint16
         assert np.array_equal(case.truth, windows[number])
+
+
+def test_no_two_cases_are_the_same(tmp_path, windows):
+    np.savez(tmp_path / "few.npz", x=windows, again=windows, other=3000 - windows)
+    skipped = Skipped()
+    cases = drawn(tmp_path / "few.npz", 100, skipped)
+    assert len({case.sha256 for case in cases}) == len(cases) == 10
+    assert {reason for _, reason in skipped.files} == {"gives the same cases as another"}
+    assert len(skipped) == 5
+    assert len(drawn(tmp_path / "few.npz", 3, skipped)) == 3
+    assert len(skipped) == 5  # what was not needed is not named
+    larger = np.arange(35 * 36, dtype=np.uint16).reshape(35, 36)  # 5x6 windows
+    np.savez(tmp_path / "larger.npz", larger=larger, one=windows[0])
+    cases = drawn(tmp_path / "larger.npz", 100)
+    assert len({case.sha256 for case in cases}) == len(cases) == len({c.case_id for c in cases})
+    assert 28 <= len(cases) <= 31
+    assert len(drawn(tmp_path / "larger.npz", 20)) == 20  # where one gives no more, the other does
+
+
+def write_pictures(folder, **pictures):
+    folder.mkdir()
+    for name, pixels in pictures.items():
+        cv2.imwrite(str(folder / f"{name}.png"), pixels)
+    return folder
+
+
+@pytest.mark.parametrize("cases", [2, 3, 4, 5, 30])
+def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path, cases):
+    measured = np.random.default_rng(0).integers(0, 65536, (200, 200)).astype(np.uint16)
+    names = {f"grey{number}": data.camera() for number in range(4)}
+    folder = write_pictures(tmp_path / "a", deep=measured, **names)
+    for number in range(3):  # so that others are read in their place, when some have been drawn
+        (folder / f"broken{number}.png").write_bytes(b"")
+    skipped = Skipped()
+    found = drawn(folder, cases, skipped)
+    assert len(found) == cases
+    made = {case.image_id for case in found} - {"deep.png"}
+    assert not made or len(made) == len({case.image_id for case in found})
+    if cases == 30:  # all are read
+        assert not made
+        left_out = [name for name, why in skipped.files if why.startswith("8 bits, and others")]
+        assert sorted(left_out) == [f"{name}.png" for name in names]
+        assert not skipped.notes
+
+
+def test_a_run_says_once_that_its_counts_are_made_up(tmp_path):
+    suite = small(6, task="center-pixel", images="skimage")
+    _, warnings = carried_out(tmp_path / "made", [parse_method("mean")], 1, suite)
+    assert warnings == ["6 photographs of 8 bits are mapped to counts of 487..2736"]
+    folder = write_pictures(tmp_path / "own", deep=np.arange(9000, dtype=np.uint16).reshape(90, -1))
+    own = small(6, task="center-pixel", images=str(folder))
+    assert not carried_out(tmp_path / "run", [parse_method("mean")], 1, own)[1]
+    assert not carried_out(tmp_path / "crop", [parse_method("mean")], 1, small(2))[1]
+
+
+def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):
+    np.savez(tmp_path / "few.npz", x=windows, large=windows.repeat(7, 1).repeat(7, 2)[:1])
+    np.savez(tmp_path / "fixed.npz", x=windows)
+    for name, cases in (("few", 60), ("fixed", 5)):
+        images = str(tmp_path / f"{name}.npz")
+        suite = small(60, task="center-pixel", images=images)
+        methods = [parse_method("mean"), plugins.LooksAround()]
+        scores, warnings = carried_out(tmp_path / name, methods, 2, suite)
+        told = [warning for warning in warnings if "different cases" in warning]
+        assert told == [f"{images} gives 5 different cases, not 60: others would repeat them"] * (
+            cases < 60
+        )
+        assert len(scores) == 2 * cases
+        assert (scores["status"] == "ok").all(), scores["message"].unique()
+        assert len(pd.read_parquet(tmp_path / name / "cases.parquet")["sha256"].unique()) == cases
+        suites = dict(provenance(load_run(tmp_path / name)))["suite"]
+        assert f"cases {cases}," in suites
 
 
 @pytest.mark.parametrize(

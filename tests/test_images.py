@@ -103,8 +103,39 @@ def test_a_picture_with_too_many_pixels_is_never_decoded():
 def test_formats_that_run_other_programs_are_no_pictures():
     buffer = io.BytesIO()
     Image.fromarray(data.astronaut()[:80, :90]).save(buffer, "EPS")
-    with pytest.raises(ValueError, match="not a readable"):
-        decode_in_colour(buffer.getvalue())
+    for decoder in (decode, decode_in_colour):
+        with pytest.raises(ValueError, match="not a readable"):
+            decoder(buffer.getvalue())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_file_of_several_pictures_is_skipped_with_the_reason(tmp_path, dtype):
+    stack = [Image.fromarray(np.full((80, 90), level, dtype)) for level in range(10)]
+    stack[0].save(tmp_path / "stack.tif", save_all=True, append_images=stack[1:])
+    stack[0].save(tmp_path / "one.tif")
+    skipped = Skipped()
+    assert [p.image_id for p in read_all(tmp_path, skipped)] == ["one.tif"]
+    reason = "holds 10 pictures: save them apart, or for --images as .npz"
+    assert skipped.files == [("stack.tif", reason)]
+    with pytest.raises(ValueError, match="holds 10 pictures"):
+        decode_in_colour((tmp_path / "stack.tif").read_bytes())
+
+
+def test_a_cameras_small_copy_beside_the_photograph_is_no_reason_to_skip_it():
+    photograph = Image.fromarray(data.astronaut())
+    buffer = io.BytesIO()
+    photograph.save(buffer, "MPO", save_all=True, append_images=[photograph.resize((64, 64))])
+    assert decode(buffer.getvalue()).shape == (512, 512)
+
+
+def test_reading_a_picture_warns_of_nothing(recwarn, monkeypatch):
+    buffer = io.BytesIO()
+    colours = Image.fromarray(data.astronaut()[:80, :90]).quantize(16)
+    colours.save(buffer, "PNG", transparency=bytes(range(16)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)  # less than it has, but not half as many
+    for decoder in (decode, decode_in_colour):
+        assert decoder(buffer.getvalue()).shape[:2] == (80, 90)
+    assert not recwarn.list
 
 
 def test_palette_alpha_and_grey_alpha_are_read():

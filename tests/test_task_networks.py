@@ -28,7 +28,7 @@ from inpaintbench.methods.networks.scratches_nets import SQUARES
 from inpaintbench.methods.networks.training import Settings, train
 from inpaintbench.methods.networks.weights import load_weights, save_weights
 from inpaintbench.methods.networks.window_method import WindowMethod
-from inpaintbench.methods.photographs import read_split
+from inpaintbench.methods.photographs import draw_observations, read_split
 from inpaintbench.methods.weights import read_card
 
 NETWORKS = [
@@ -444,6 +444,23 @@ def test_photographs_that_a_task_cannot_use_are_skipped(tmp_path):
     training, validation = read_split([str(tmp_path)], skipped, center_pixel)
     assert len(training) + len(validation) == 2
     assert [name for name, _ in skipped.files] == ["40.png", "61.png"]
+
+
+def test_windows_in_counts_are_trained_on_as_they_were_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    own = [rng.integers(0, 65536, (400, 300 + n)).astype(np.uint16) for n in range(3)]
+    for number, pixels in enumerate(own):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    training, validation = read_split([str(tmp_path)], Skipped(), center_pixel)
+    assert {picture.shape for picture in training + validation} == {(256, 256)}
+    assert all(picture.base is None for picture in training + validation)  # no more is in memory
+    for window in draw_observations([*training, *validation], 0, center_pixel)[1]:
+        places = [(n, *place) for n in range(3) for place in np.argwhere(own[n] == window[0, 0])]
+        parts = [own[n][top : top + 31, left : left + 31] for n, top, left in places]
+        assert any(np.array_equal(part, window) for part in parts)
+    Image.fromarray(own[0][:100]).save(tmp_path / "flat.png")
+    training, validation = read_split([str(tmp_path)], Skipped(), center_pixel)
+    assert (100, 256) in {picture.shape for picture in training + validation}
 
 
 def convolutions(network):

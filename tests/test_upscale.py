@@ -13,6 +13,7 @@ from test_run import carried_out, small
 
 from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.datasets.cases import Case, Observation
+from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import upscale
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.least_squares_upscaler import LeastSquaresUpscaler
@@ -32,6 +33,13 @@ UPSCALERS = (
 def enlarge(name, picture, times=2):
     mask = np.ones((picture.shape[0] * times, picture.shape[1] * times), bool)
     return parse_method(name).restore(Observation(picture, mask))
+
+
+def test_a_picture_of_the_cases_size_is_one_case(tmp_path):
+    for place in range(3):
+        Image.fromarray(data.camera()[place:][:128, :128]).save(tmp_path / f"{place}.png")
+    cases = small(30, task="upscale", images=str(tmp_path)).draw(Skipped())
+    assert len({case.sha256 for case in cases}) == len(cases) == 3
 
 
 @given(st.integers(0, 2**32))

@@ -5,7 +5,7 @@ picture a window at its own scale. An 8-bit photograph is made an intensity map 
 PixelNet's infrared data is not public: a window is shrunk to half the size or less by LANCZOS in
 floating point, where averages fall between the 256 levels, and mapped from 0..255 onto the
 487..2736 counts of the published data. So it needs 62 pixels a side, and a window of 8 bits is
-refused.
+refused. In a collection that has 16-bit pictures the others are left out.
 """
 
 import numpy as np
@@ -34,6 +34,7 @@ METRICS = (
     ),
 )
 COUNTS = (487, 2736)  # smallest and largest of the published data
+MADE = f"{{}} photographs of 8 bits are mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
 SHRUNK = 2  # times at the least, of an 8-bit photograph
 
 

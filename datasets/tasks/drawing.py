@@ -6,7 +6,7 @@ gives, the cases' names and their random numbers are the same for all.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,10 +19,23 @@ from inpaintbench.datasets.images import (
     photograph_files,
     resize,
 )
+from inpaintbench.datasets.tasks import center_pixel
 from inpaintbench.datasets.tasks.metrics import Metric
 
 # The truth, what to hide of it, and what is given instead where the task degrades all of it.
 Degraded = tuple[Array, Mask] | tuple[Array, Mask, Array]
+
+
+SMALL = 4  # times a case's side, under which a photograph's windows may well repeat each other
+PATIENCE = 20  # repeats in a row, after which a photograph is taken to have no other case
+
+
+class _Usable(NamedTuple):
+    """A photograph that a task can use: hash and kind of its pixels, and whether it is small."""
+
+    sha256: str
+    dtype: np.dtype[Any]
+    is_small: bool
 
 
 class Task(Protocol):
@@ -101,11 +114,15 @@ def draw_case(task: Task, photograph: Photograph, suite_seed: int, index: int) -
 def plan_cases(
     task: Task, where: str, count: int, suite_seed: int, skipped: Skipped
 ) -> list[Share]:
-    """Say how many cases to draw from each photograph: as evenly as their number allows.
+    """Say which cases to draw from each photograph: as many of each as their number allows.
 
     Where there are more photographs than cases, a random part of them is used, one case of each;
     otherwise several different cases of each. Photographs are read one at a time, to see whether
     they can be used.
+
+    A case that repeats another is left out, and where no others are found there are fewer than
+    `count`. It is looked for in small photographs: a window as large as they are is always the
+    same one, while two windows of a large one hardly ever are.
 
     Parameters
     ----------
@@ -120,27 +137,40 @@ def plan_cases(
         If not one photograph can be used.
     """
     files = photograph_files(where)
-    drawn = dict.fromkeys((file.image_id for file in files), 0)
-    hashes: dict[str, str] = {}
-    left = count
-    while left:
-        files.sort(key=lambda f: (drawn[f.image_id], case_seed(suite_seed, f.image_id, -1)))
+    drawn: dict[str, list[int]] = {file.image_id: [] for file in files}
+    found: dict[str, _Usable] = {}
+    read: set[str] = set()
+    seen: set[str] = set()
+    while files and (left := count - sum(map(len, drawn.values()))):
+        files.sort(key=lambda f: (len(drawn[f.image_id]), case_seed(suite_seed, f.image_id, -1)))
         share, extra = divmod(left, len(files))
         wanted = {f.image_id: share + (place < extra) for place, f in enumerate(files)}
-        unread = [f for f in files if wanted[f.image_id] and not drawn[f.image_id]]
-        hashes |= _usable(task, unread, skipped)
-        files = [f for f in files if f.image_id in hashes or not wanted[f.image_id]]
-        if not files:
-            raise none_usable(where, skipped)
-        for file in files:
-            drawn[file.image_id] += wanted[file.image_id]
-            left -= wanted[file.image_id]
-    shares = [Share(name, cases, hashes[name]) for name, cases in drawn.items() if cases]
+        unread = [f for f in files if wanted[f.image_id] and f.image_id not in read]
+        read |= {file.image_id for file in unread}
+        found |= _usable(task, unread, skipped)
+        if task is center_pixel and len({usable.dtype for usable in found.values()}) > 1:
+            _leave_out_8_bits(found, drawn, skipped)
+        files = [f for f in files if f.image_id in found or f.image_id not in read]
+        goals = {name: len(drawn[name]) + wanted[name] for name in wanted}
+        for file in (f for f in files if wanted[f.image_id]):
+            numbers, small = drawn[file.image_id], found[file.image_id].is_small
+            first = numbers[-1] + 1 if numbers else 0
+            more = range(first, first + wanted[file.image_id])
+            numbers += _different(task, file, more, suite_seed, seen) if small else more
+        files = [f for f in files if len(drawn[f.image_id]) == goals[f.image_id]]
+    if not found:
+        raise none_usable(where, skipped)
+    for name in (name for name in found if not drawn[name]):
+        skipped.add(name, "gives the same cases as another")
+    if task is center_pixel:
+        made = sum(usable.dtype == np.uint8 for usable in found.values())
+        skipped.notes += [center_pixel.MADE.format(made)] if made else []
+    shares = [share for name in found for share in _shares(name, drawn[name], found[name].sha256)]
     return sorted(shares, key=lambda share: case_id(share.image_id, 0))
 
 
-def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> dict[str, str]:
-    """Hashes of the photographs that the task can use, by id; others are noted in `skipped`."""
+def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> dict[str, _Usable]:
+    """What is known of the photographs that the task can use, by id; others are skipped."""
     found = {}
     for file in files:
         try:
@@ -149,8 +179,47 @@ def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> di
         except ValueError as error:
             skipped.add(file.image_id, str(error))
         else:
-            found[file.image_id] = hashlib.sha256(pixels.tobytes()).hexdigest()
+            is_small = max(pixels.shape[:2]) < SMALL * task.SIDES[0]
+            digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+            found[file.image_id] = _Usable(digest, pixels.dtype, is_small)
     return found
+
+
+def _leave_out_8_bits(
+    found: dict[str, _Usable], drawn: dict[str, list[int]], skipped: Skipped
+) -> None:
+    """Leave made-up counts out of those that were measured: no average is of both."""
+    for name in [name for name, usable in found.items() if usable.dtype == np.uint8]:
+        skipped.add(name, "8 bits, and others are in 16-bit counts: no average can be of both")
+        del found[name]
+        drawn[name] = []
+
+
+def _different(
+    task: Task, file: PhotographFile, wanted: range, suite_seed: int, seen: set[str]
+) -> list[int]:
+    """Numbers of a photograph's next cases that are none of the seen ones, which they then join.
+
+    As many as are wanted, of higher numbers instead of repeats; fewer if these go on and on.
+    """
+    photograph = file.read(task.SIDES[0], task.COLOUR)
+    numbers: list[int] = []
+    index, last = wanted.start, wanted.start
+    while len(numbers) < len(wanted) and index <= last + PATIENCE:
+        sha256 = draw_case(task, photograph, suite_seed, index).sha256
+        if sha256 not in seen:
+            seen.add(sha256)
+            numbers.append(index)
+            last = index
+        index += 1
+    return numbers
+
+
+def _shares(image_id: str, numbers: Sequence[int], sha256: str) -> list[Share]:
+    """Put the numbers of a photograph's cases, in ascending order, as ranges."""
+    gaps = np.flatnonzero(np.diff(numbers) > 1) + 1
+    parts = [part.tolist() for part in np.split(np.asarray(numbers, int), gaps) if part.size]
+    return [Share(image_id, part[0], part[-1] + 1, sha256) for part in parts]
 
 
 def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
@@ -160,9 +229,9 @@ def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Ski
     """
     files = {file.image_id: file for file in photograph_files(where)}
     cases: list[Case] = []
-    for share in plan_cases(task, where, count, suite_seed, skipped):
-        photograph = files[share.image_id].read(task.SIDES[0], task.COLOUR)
-        cases += [draw_case(task, photograph, suite_seed, index) for index in range(share.cases)]
+    for name, start, stop, _ in plan_cases(task, where, count, suite_seed, skipped):
+        photograph = files[name].read(task.SIDES[0], task.COLOUR)
+        cases += [draw_case(task, photograph, suite_seed, index) for index in range(start, stop)]
     return cases
 
 

@@ -89,10 +89,12 @@ class LowLight:
     Attributes
     ----------
     NAME : of the task, which says what noise
+    what : the noise in words
     noise : adds it to a dimmed picture in 0..255; the result is clipped and rounded
     """
 
     NAME: str
+    what: str
     noise: Noise
     SIDES: tuple[int, int] = (128, 128)
     COLOUR: bool = True
@@ -126,9 +128,9 @@ class LowLight:
     )
 
     def __post_init__(self) -> None:
-        kind = (self.noise.__doc__ or "").partition("\n")[0]
         # What a list of tasks says of a module is its docstring.
-        object.__setattr__(self, "__doc__", f"Low light, 128x128 pixels in colour. {kind}")
+        about = f"Low light: a colour photograph dimmed to a fifth, under {self.what}."
+        object.__setattr__(self, "__doc__", about)
 
     def draw(self, pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask, Array]:
         """Draw a picture of 128x128 from a photograph, and degrade it.
@@ -145,13 +147,19 @@ class LowLight:
         return picture, np.ones(self.SIDES, bool), np.rint(noisy).clip(0, 255).astype(np.uint8)
 
 
-NOISES: tuple[Noise, ...] = (salt_and_pepper, published, gaussian, poisson, speckle)
-TASKS = tuple(LowLight(name, noise) for name, noise in zip(LOW_LIGHT, NOISES, strict=True))
+NOISES: dict[str, Noise] = {
+    "salt and pepper": salt_and_pepper,
+    "the noise published as salt and pepper": published,
+    "normal noise": gaussian,
+    "shot noise": poisson,
+    "speckle noise": speckle,
+}
+TASKS = tuple(LowLight(n, *noise) for n, noise in zip(LOW_LIGHT, NOISES.items(), strict=True))
 
 
 def any_noise(dimmed: NDArray[np.float64], rng: np.random.Generator) -> Array:
     """Add one of the kinds of noise, each as likely: what networks are trained on."""
-    return NOISES[int(rng.integers(len(NOISES)))](dimmed, rng)
+    return tuple(NOISES.values())[int(rng.integers(len(NOISES)))](dimmed, rng)
 
 
-MIXED = LowLight("low-light-mixed", any_noise)  # for training only
+MIXED = LowLight("low-light-mixed", "any of these kinds of noise", any_noise)  # for training only
