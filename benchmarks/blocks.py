@@ -59,13 +59,13 @@ def cut_blocks(shares: Iterable[Share], size: int, apart: bool = False) -> list[
     blocks: list[Block] = []
     parts: list[tuple[str, int, int]] = []
     first = held = 0
-    for image_id, start, stop, _ in shares:
-        index = start
-        while index < stop:
-            taken = min(size - held, stop - index)
+    for image_id, count, _ in shares:
+        index = 0
+        while index < count:
+            taken = min(size - held, count - index)
             parts.append((image_id, index, index + taken))
             held, index = held + taken, index + taken
-            if held == size or (apart and index == stop):
+            if held == size or (apart and index == count):
                 blocks.append(Block(first, tuple(parts)))
                 first, held, parts = first + held, 0, []
     if parts:

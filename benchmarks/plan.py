@@ -37,7 +37,7 @@ class Plan:
     Attributes
     ----------
     suite, methods, folder : as `run_suite` takes them
-    shares : which cases come from which photograph, in the suite's order
+    shares : how many cases come from which photograph, in the suite's order
     """
 
     suite: Suite
@@ -48,7 +48,7 @@ class Plan:
     @cached_property
     def cases(self) -> int:
         """How many cases there are: fewer than the suite asks for, where others would repeat."""
-        return sum(share.stop - share.start for share in self.shares)
+        return sum(share.cases for share in self.shares)
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -94,12 +94,11 @@ class Plan:
         waiting = iter(numbers)
         number = next(waiting, None)
         first = 0
-        for image_id, start, stop, _ in self.shares:
-            while number is not None and number < first + stop - start:
-                index = start + number - first
-                parts.append((image_id, index, index + 1))
+        for image_id, count, _ in self.shares:
+            while number is not None and number < first + count:
+                parts.append((image_id, number - first, number - first + 1))
                 number = next(waiting, None)
-            first += stop - start
+            first += count
         return Block(0, tuple(parts))
 
     @cached_property

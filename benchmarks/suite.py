@@ -55,7 +55,7 @@ class Suite(BaseModel):
         return TASKS[self.task]
 
     def plan(self, skipped: Skipped) -> list[Share]:
-        """Say which cases come from each photograph, in the order of the suite.
+        """Say how many cases come from each photograph, in the order of the suite.
 
         Raises
         ------

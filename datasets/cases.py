@@ -124,16 +124,15 @@ def _little_endian(pixels: Array) -> bytes:
 
 
 class Share(NamedTuple):
-    """Some cases of a photograph, one after the other: its number `start` to `stop` - 1.
+    """How many cases a photograph gives: its cases number 0 to `cases` - 1.
 
     Attributes
     ----------
     image_id : the photograph
-    start, stop : the cases' numbers
+    cases : how many
     sha256 : of its pixels, by which a later run knows that it is still the same
     """
 
     image_id: str
-    start: int
-    stop: int
+    cases: int
     sha256: str

@@ -192,21 +192,15 @@ def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
         assert np.array_equal(case.truth, windows[number])
 
 
-def test_no_two_cases_are_the_same(tmp_path, windows):
-    np.savez(tmp_path / "few.npz", x=windows, again=windows, other=3000 - windows)
-    skipped = Skipped()
-    cases = drawn(tmp_path / "few.npz", 100, skipped)
-    assert len({case.sha256 for case in cases}) == len(cases) == 10
-    assert {reason for _, reason in skipped.files} == {"gives the same cases as another"}
-    assert len(skipped) == 5
-    assert len(drawn(tmp_path / "few.npz", 3, skipped)) == 3
-    assert len(skipped) == 5  # what was not needed is not named
-    larger = np.arange(35 * 36, dtype=np.uint16).reshape(35, 36)  # 5x6 windows
-    np.savez(tmp_path / "larger.npz", larger=larger, one=windows[0])
-    cases = drawn(tmp_path / "larger.npz", 100)
-    assert len({case.sha256 for case in cases}) == len(cases) == len({c.case_id for c in cases})
-    assert 28 <= len(cases) <= 31
-    assert len(drawn(tmp_path / "larger.npz", 20)) == 20  # where one gives no more, the other does
+def test_a_window_is_one_case(tmp_path, windows):
+    larger = np.arange(35 * 36, dtype=np.uint16).reshape(1, 35, 36)  # has 5x6 windows
+    np.savez(tmp_path / "a.npz", x=windows, y=3000 - windows, larger=larger)
+    cases = drawn(tmp_path / "a.npz", 14)
+    assert len({case.sha256 for case in cases}) == len({case.case_id for case in cases}) == 14
+    assert sum(case.image_id.startswith("larger") for case in cases) == 4
+    np.savez(tmp_path / "few.npz", x=windows)
+    assert len(drawn(tmp_path / "few.npz", 100)) == len(windows)
+    assert len(drawn(tmp_path / "few.npz", 3)) == 3
 
 
 def write_pictures(folder, **pictures):
@@ -216,23 +210,11 @@ def write_pictures(folder, **pictures):
     return folder
 
 
-@pytest.mark.parametrize("cases", [2, 3, 4, 5, 30])
-def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path, cases):
+def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path):
     measured = np.random.default_rng(0).integers(0, 65536, (200, 200)).astype(np.uint16)
-    names = {f"grey{number}": data.camera() for number in range(4)}
-    folder = write_pictures(tmp_path / "a", deep=measured, **names)
-    for number in range(3):  # so that others are read in their place, when some have been drawn
-        (folder / f"broken{number}.png").write_bytes(b"")
-    skipped = Skipped()
-    found = drawn(folder, cases, skipped)
-    assert len(found) == cases
-    made = {case.image_id for case in found} - {"deep.png"}
-    assert not made or len(made) == len({case.image_id for case in found})
-    if cases == 30:  # all are read
-        assert not made
-        left_out = [name for name, why in skipped.files if why.startswith("8 bits, and others")]
-        assert sorted(left_out) == [f"{name}.png" for name in names]
-        assert not skipped.notes
+    folder = write_pictures(tmp_path / "a", deep=measured, one=data.camera(), two=data.moon())
+    with pytest.raises(InputError, match=r"has 2 pictures of 8 bits among 3, .*keep them apart"):
+        drawn(folder, 30)
 
 
 def test_a_run_says_once_that_its_counts_are_made_up(tmp_path):

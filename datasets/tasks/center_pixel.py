@@ -5,12 +5,15 @@ picture a window at its own scale. An 8-bit photograph is made an intensity map 
 PixelNet's infrared data is not public: a window is shrunk to half the size or less by LANCZOS in
 floating point, where averages fall between the 256 levels, and mapped from 0..255 onto the
 487..2736 counts of the published data. So it needs 62 pixels a side, and a window of 8 bits is
-refused. In a collection that has 16-bit pictures the others are left out.
+refused, and so is a collection of both kinds, since no average can be of both.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Mask
+from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import resize_exactly
 from inpaintbench.datasets.tasks.metrics import Metric, usual_metrics
 
@@ -34,8 +37,25 @@ METRICS = (
     ),
 )
 COUNTS = (487, 2736)  # smallest and largest of the published data
-MADE = f"{{}} photographs of 8 bits are mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
 SHRUNK = 2  # times at the least, of an 8-bit photograph
+
+
+def notes(where: str, bits: Sequence[int]) -> list[str]:
+    """Say what a user should know of the counts that photographs of so many bits each give.
+
+    Raises
+    ------
+    InputError
+        If some of them are in counts, and others are not.
+    """
+    made = sum(each == 8 for each in bits)
+    if 0 < made < len(bits):
+        raise InputError(
+            f"{where} has {made} pictures of 8 bits among {len(bits)}, the others being in 16-bit "
+            "counts: no average can be of both, so keep them apart"
+        )
+    counts = f"mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
+    return [f"{made} photographs of 8 bits are {counts}"] if made else []
 
 
 def draw(pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask]:

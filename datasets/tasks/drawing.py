@@ -6,7 +6,7 @@ gives, the cases' names and their random numbers are the same for all.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,16 +26,15 @@ from inpaintbench.datasets.tasks.metrics import Metric
 Degraded = tuple[Array, Mask] | tuple[Array, Mask, Array]
 
 
-SMALL = 4  # times a case's side, under which a photograph's windows may well repeat each other
-PATIENCE = 20  # repeats in a row, after which a photograph is taken to have no other case
-
-
 class _Usable(NamedTuple):
-    """A photograph that a task can use: hash and kind of its pixels, and whether it is small."""
+    """A photograph that a task can use: hash and bits of its pixels, and how many cases it gives.
+
+    One where nothing is random: its size is the case's. Else as many as are wanted.
+    """
 
     sha256: str
-    dtype: np.dtype[Any]
-    is_small: bool
+    bits: int
+    most: float
 
 
 class Task(Protocol):
@@ -114,15 +113,12 @@ def draw_case(task: Task, photograph: Photograph, suite_seed: int, index: int) -
 def plan_cases(
     task: Task, where: str, count: int, suite_seed: int, skipped: Skipped
 ) -> list[Share]:
-    """Say which cases to draw from each photograph: as many of each as their number allows.
+    """Say how many cases to draw from each photograph: as evenly as their number allows.
 
     Where there are more photographs than cases, a random part of them is used, one case of each;
-    otherwise several different cases of each. Photographs are read one at a time, to see whether
-    they can be used.
-
-    A case that repeats another is left out, and where no others are found there are fewer than
-    `count`. It is looked for in small photographs: a window as large as they are is always the
-    same one, while two windows of a large one hardly ever are.
+    otherwise several different cases of each. A photograph of the case's own size, of which nothing
+    random is hidden, has one case to give, so there may be fewer than `count`. Photographs are read
+    one at a time, to see whether they can be used.
 
     Parameters
     ----------
@@ -134,38 +130,29 @@ def plan_cases(
     Raises
     ------
     InputError
-        If not one photograph can be used.
+        If not one photograph can be used, or some are in counts and others are not.
     """
     files = photograph_files(where)
-    drawn: dict[str, list[int]] = {file.image_id: [] for file in files}
+    drawn = dict.fromkeys((file.image_id for file in files), 0)
     found: dict[str, _Usable] = {}
-    read: set[str] = set()
-    seen: set[str] = set()
-    while files and (left := count - sum(map(len, drawn.values()))):
-        files.sort(key=lambda f: (len(drawn[f.image_id]), case_seed(suite_seed, f.image_id, -1)))
+    left = count
+    while left and files:
+        files.sort(key=lambda f: (drawn[f.image_id], case_seed(suite_seed, f.image_id, -1)))
         share, extra = divmod(left, len(files))
         wanted = {f.image_id: share + (place < extra) for place, f in enumerate(files)}
-        unread = [f for f in files if wanted[f.image_id] and f.image_id not in read]
-        read |= {file.image_id for file in unread}
+        unread = [f for f in files if wanted[f.image_id] and not drawn[f.image_id]]
         found |= _usable(task, unread, skipped)
-        if task is center_pixel and len({usable.dtype for usable in found.values()}) > 1:
-            _leave_out_8_bits(found, drawn, skipped)
-        files = [f for f in files if f.image_id in found or f.image_id not in read]
-        goals = {name: len(drawn[name]) + wanted[name] for name in wanted}
-        for file in (f for f in files if wanted[f.image_id]):
-            numbers, small = drawn[file.image_id], found[file.image_id].is_small
-            first = numbers[-1] + 1 if numbers else 0
-            more = range(first, first + wanted[file.image_id])
-            numbers += _different(task, file, more, suite_seed, seen) if small else more
-        files = [f for f in files if len(drawn[f.image_id]) == goals[f.image_id]]
+        files = [f for f in files if f.image_id in found or not wanted[f.image_id]]
+        for name in (file.image_id for file in files if wanted[file.image_id]):
+            more = int(min(wanted[name], found[name].most - drawn[name]))
+            drawn[name] += more
+            left -= more
+        files = [f for f in files if f.image_id not in found or found[f.image_id].most == np.inf]
     if not found:
         raise none_usable(where, skipped)
-    for name in (name for name in found if not drawn[name]):
-        skipped.add(name, "gives the same cases as another")
     if task is center_pixel:
-        made = sum(usable.dtype == np.uint8 for usable in found.values())
-        skipped.notes += [center_pixel.MADE.format(made)] if made else []
-    shares = [share for name in found for share in _shares(name, drawn[name], found[name].sha256)]
+        skipped.notes += center_pixel.notes(where, [usable.bits for usable in found.values()])
+    shares = [Share(name, cases, found[name].sha256) for name, cases in drawn.items() if cases]
     return sorted(shares, key=lambda share: case_id(share.image_id, 0))
 
 
@@ -175,51 +162,14 @@ def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> di
     for file in files:
         try:
             pixels = file.read(task.SIDES[0], task.COLOUR).pixels
-            task.draw(pixels, np.random.default_rng(0))
+            first, second = (task.draw(pixels, np.random.default_rng(seed)) for seed in (0, 1))
         except ValueError as error:
             skipped.add(file.image_id, str(error))
         else:
-            is_small = max(pixels.shape[:2]) < SMALL * task.SIDES[0]
+            same = pixels.shape[:2] == task.SIDES and all(map(np.array_equal, first, second))
             digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-            found[file.image_id] = _Usable(digest, pixels.dtype, is_small)
+            found[file.image_id] = _Usable(digest, 8 * pixels.itemsize, 1 if same else np.inf)
     return found
-
-
-def _leave_out_8_bits(
-    found: dict[str, _Usable], drawn: dict[str, list[int]], skipped: Skipped
-) -> None:
-    """Leave made-up counts out of those that were measured: no average is of both."""
-    for name in [name for name, usable in found.items() if usable.dtype == np.uint8]:
-        skipped.add(name, "8 bits, and others are in 16-bit counts: no average can be of both")
-        del found[name]
-        drawn[name] = []
-
-
-def _different(
-    task: Task, file: PhotographFile, wanted: range, suite_seed: int, seen: set[str]
-) -> list[int]:
-    """Numbers of a photograph's next cases that are none of the seen ones, which they then join.
-
-    As many as are wanted, of higher numbers instead of repeats; fewer if these go on and on.
-    """
-    photograph = file.read(task.SIDES[0], task.COLOUR)
-    numbers: list[int] = []
-    index, last = wanted.start, wanted.start
-    while len(numbers) < len(wanted) and index <= last + PATIENCE:
-        sha256 = draw_case(task, photograph, suite_seed, index).sha256
-        if sha256 not in seen:
-            seen.add(sha256)
-            numbers.append(index)
-            last = index
-        index += 1
-    return numbers
-
-
-def _shares(image_id: str, numbers: Sequence[int], sha256: str) -> list[Share]:
-    """Put the numbers of a photograph's cases, in ascending order, as ranges."""
-    gaps = np.flatnonzero(np.diff(numbers) > 1) + 1
-    parts = [part.tolist() for part in np.split(np.asarray(numbers, int), gaps) if part.size]
-    return [Share(image_id, part[0], part[-1] + 1, sha256) for part in parts]
 
 
 def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:
@@ -229,9 +179,9 @@ def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Ski
     """
     files = {file.image_id: file for file in photograph_files(where)}
     cases: list[Case] = []
-    for name, start, stop, _ in plan_cases(task, where, count, suite_seed, skipped):
-        photograph = files[name].read(task.SIDES[0], task.COLOUR)
-        cases += [draw_case(task, photograph, suite_seed, index) for index in range(start, stop)]
+    for share in plan_cases(task, where, count, suite_seed, skipped):
+        photograph = files[share.image_id].read(task.SIDES[0], task.COLOUR)
+        cases += [draw_case(task, photograph, suite_seed, index) for index in range(share.cases)]
     return cases
 
 
