@@ -22,7 +22,7 @@ from inpaintbench.datasets.challenge import (
     write_predictions,
 )
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder
+from inpaintbench.datasets.files import check_folder
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 
@@ -115,7 +115,7 @@ def write_submission(
         raise InputError(f"{method.label} fills no holes: {method.limits}")
     flat = task != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
-    make_folder(output.parent)
+    check_folder(output.parent)
     method.weights_sha256()  # wrong weights are found before, not after, the work
     outcomes: dict[int, Outcome] = {}
     with open_workers(jobs) as workers:
