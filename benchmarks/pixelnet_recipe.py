@@ -23,6 +23,7 @@ import typer
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import stats
+from torch import nn
 
 from inpaintbench.benchmarks import app
 from inpaintbench.datasets.cases import Array, Observation
@@ -32,6 +33,7 @@ from inpaintbench.methods import Method, parse_method
 from inpaintbench.methods.networks.examples import Example, centre_hidden
 from inpaintbench.methods.networks.restorer import Restorer
 from inpaintbench.methods.networks.training import OPTIMIZERS
+from inpaintbench.methods.networks.weights import loaded
 from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.pixelnet import Pixelnet
 from inpaintbench.methods.weights import SHIPPED
@@ -91,7 +93,7 @@ def _example(patches: Patches) -> Example:
     return centre_hidden(torch.from_numpy(shares))
 
 
-def by_network(network: Restorer, patches: Patches) -> Counts:
+def by_network(network: nn.Module, patches: Patches) -> Counts:
     """Restore the centres of patches by a network: `(n,)`."""
     network.eval()
     restored = []
@@ -151,7 +153,7 @@ def compare(
         train(network, patches, chosen, recipe)
         restorers[label] = partial(by_network, network)
         if (SHIPPED / f"{method.weights_name}.safetensors").exists():
-            restorers[f"{label} as shipped"] = partial(by_method, method)
+            restorers[f"{label} as shipped"] = partial(by_network, loaded(method, "cpu"))
     else:
         restorers[label] = partial(by_method, method)
     owners = held_out // (len(patches) // len(windows))

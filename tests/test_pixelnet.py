@@ -204,4 +204,4 @@ def test_shipped_weights_are_scored_beside_the_recipes():
         ((restored,),) = network.predict_batch([Observation(np.where(mask, 0, patch), mask)])
         errors.append((float(restored) - float(patch[3, 3])) ** 2)
     assert [row["split by"] for row in shipped] == ["patch", "image"]
-    assert shipped[1]["mse"] == pytest.approx(np.mean(errors))
+    assert shipped[1]["mse"] == pytest.approx(np.mean(errors), rel=1e-3)  # rounded, in bfloat16
