@@ -487,7 +487,6 @@ def train(
     from inpaintbench.methods.ensemble import Ensemble
     from inpaintbench.methods.fitted import FittedMethod, fit_method
     from inpaintbench.methods.networks.network_method import NetworkMethod
-    from inpaintbench.methods.weights import SHIPPED
 
     method = parse_method(network)
     if not isinstance(method, FittedMethod | Ensemble | NetworkMethod):
@@ -522,7 +521,7 @@ def train(
     path = folder / f"{name}.safetensors"
     print(f"wrote {path}: validation MSE {card['validation_mse']}")
     suite = "" if card.get("task", "crop") == "crop" else f"{card['task']} "
-    shipped = f"{network}," if (SHIPPED / path.name).exists() else ""
+    shipped = f"{network}," if method.shipped_path.exists() else ""
     print(f"try it: inpaintbench run {suite}--methods {shipped}{network}:weights={path}")
 
 

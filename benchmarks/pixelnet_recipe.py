@@ -36,7 +36,6 @@ from inpaintbench.methods.networks.training import OPTIMIZERS
 from inpaintbench.methods.networks.weights import loaded
 from inpaintbench.methods.photographs import announced_split, draw_observations
 from inpaintbench.methods.pixelnet import Pixelnet
-from inpaintbench.methods.weights import SHIPPED
 from inpaintbench.reports.texts import markdown_table
 
 BATCH = 64  # patches an update
@@ -152,7 +151,7 @@ def compare(
         network = method.build()
         train(network, patches, chosen, recipe)
         restorers[label] = partial(by_network, network)
-        if (SHIPPED / f"{method.weights_name}.safetensors").exists():
+        if method.shipped_path.exists():
             restorers[f"{label} as shipped"] = partial(by_network, loaded(method, "cpu"))
     else:
         restorers[label] = partial(by_method, method)

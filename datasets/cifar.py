@@ -25,6 +25,7 @@ MEMBERS = {  # by the beginning of image ids
     "test": ("test_batch",),
     "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
 }
+PARTS = {NAME: "test", TRAIN_NAME: "train"}
 SIDE = 32  # pixels
 TERMS = "fetched when first used (170 MB, both in one archive); its page states no licence"
 
@@ -42,9 +43,8 @@ def cifar_files(where: str) -> list[PhotographFile]:
     InputError
         If the archive cannot be had, or is not the official one.
     """
-    name = where if where in (NAME, TRAIN_NAME) else NAME
-    part = "train" if name == TRAIN_NAME else "test"
-    path = fetch() if where == name else Path(where)
+    name, path = (where, fetch()) if where in PARTS else (NAME, Path(where))
+    part = PARTS[name]
     count = len(_pictures(path, part, SHA256))
     return [
         PhotographFile(f"{part}/{number:05d}", name, partial(_picture, path, part, number))

@@ -285,8 +285,7 @@ def photograph_files(where: str) -> list[PhotographFile]:
     path = Path(where)
     if where == BUNDLED_NAME:
         return [PhotographFile(name, where, partial(_bundled, name)) for name in BUNDLED]
-    named = where in (cifar.NAME, cifar.TRAIN_NAME)
-    if named or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
+    if where in cifar.PARTS or (path.name.endswith(cifar.ENDINGS) and path.is_file()):
         return cifar.cifar_files(where)
     if path.suffix.lower() in arrays.SUFFIXES and path.is_file():
         return arrays.array_files(path)
@@ -309,7 +308,7 @@ def photograph_files(where: str) -> list[PhotographFile]:
         }
     else:
         what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
-        names = f"{BUNDLED_NAME}, {cifar.NAME} or {cifar.TRAIN_NAME}"
+        names = f"{BUNDLED_NAME}, {' or '.join(cifar.PARTS)}"
         kinds = f"a folder, a zip, a .pkl or .npz of windows, {names}"
         raise InputError(f"{where} {what}; --images takes {kinds}")
     if not found:

@@ -57,10 +57,10 @@ def read_split(
         training += [pair for pair, held in zip(pictures, held_out, strict=True) if not held]
         validation += [pair[1] for pair, held in zip(pictures, held_out, strict=True) if held]
     step = -(-len(validation) // MOST_VALIDATION)  # evenly over all sources
-    return _others(training, validation, skipped), validation[::step]
+    return _not_held_out(training, validation, skipped), validation[::step]
 
 
-def _others(
+def _not_held_out(
     training: Sequence[tuple[str, Array]], validation: Sequence[Array], skipped: Skipped
 ) -> list[Array]:
     """Leave out what is held out under another name, as of a folder beside a zip of it."""

@@ -41,6 +41,11 @@ class WeightedMethod(Method):
         return self.name
 
     @property
+    def shipped_path(self) -> Path:
+        """Where its weights are if any are shipped."""
+        return SHIPPED / f"{self.weights_name}.safetensors"
+
+    @property
     def weights_path(self) -> Path:
         """The weights file that is used.
 
@@ -49,13 +54,12 @@ class WeightedMethod(Method):
         InputError
             If none was named, and none is shipped.
         """
-        shipped = SHIPPED / f"{self.weights_name}.safetensors"
-        if not self.weights and not shipped.exists():
+        if not self.weights and not self.shipped_path.exists():
             raise InputError(
                 f"{self.label} has no weights of its own: make them by inpaintbench train "
                 f"{self.label} --images FOLDER, and name them as {self.label}:weights=FILE"
             )
-        return Path(self.weights or shipped)
+        return Path(self.weights or self.shipped_path)
 
     @property
     def weights_file(self) -> WeightsFile:

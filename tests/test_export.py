@@ -8,10 +8,11 @@ import pytest
 import torch
 from conftest import observe
 from skimage import data
+from test_networks import NETWORKS
 
 from inpaintbench.benchmarks.app import export as export_command
 from inpaintbench.datasets import InputError
-from inpaintbench.methods import method_classes, parse_method
+from inpaintbench.methods import parse_method
 from inpaintbench.methods.course_cnn import CourseCnn
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
@@ -19,14 +20,6 @@ from inpaintbench.methods.networks.course_net import CourseNet
 from inpaintbench.methods.networks.export import export
 from inpaintbench.methods.networks.residual_unet import small
 from inpaintbench.methods.networks.weights import load_weights, save_weights
-from inpaintbench.methods.networks.window_method import WindowMethod
-
-LABELS = [
-    *(name for name, kind in method_classes().items() if issubclass(kind, WindowMethod)),
-    "cnn:size=small",
-    "unet:depth=2",
-    "unet:depth=5",
-]
 
 
 @pytest.fixture
@@ -77,7 +70,7 @@ def test_onnxruntime_restores_as_the_method_does(exported):
     np.testing.assert_allclose(alone, found[3:4], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("label", NETWORKS)
 def test_every_network_for_windows_can_be_exported(tmp_path, label):
     assert export(parse_method(f"{label}:device=cpu"), tmp_path / "n.onnx") < 1e-4
 

@@ -162,14 +162,22 @@ def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> di
     for file in files:
         try:
             pixels = file.read(task.SIDES[0], task.COLOUR).pixels
-            first, second = (task.draw(pixels, np.random.default_rng(seed)) for seed in (0, 1))
+            drawn = task.draw(pixels, np.random.default_rng(0))
         except ValueError as error:
             skipped.add(file.image_id, str(error))
         else:
-            same = pixels.shape[:2] == task.SIDES and all(map(np.array_equal, first, second))
             digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-            found[file.image_id] = _Usable(digest, 8 * pixels.itemsize, 1 if same else np.inf)
+            most = 1 if _is_one_case(task, pixels, drawn) else np.inf
+            found[file.image_id] = _Usable(digest, 8 * pixels.itemsize, most)
     return found
+
+
+def _is_one_case(task: Task, pixels: Array, drawn: Degraded) -> bool:
+    """Whether a photograph, of which a case was drawn, gives the same one with any seed."""
+    if pixels.shape[:2] != task.SIDES:
+        return False
+    again = task.draw(pixels, np.random.default_rng(1))
+    return all(map(np.array_equal, drawn, again))
 
 
 def draw_cases(task: Task, where: str, count: int, suite_seed: int, skipped: Skipped) -> list[Case]:

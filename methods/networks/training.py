@@ -238,11 +238,10 @@ class Trainee(lightning.LightningModule):
             If it was made with other photographs.
         """
         if checkpoint["photographs"] != self._photographs():
+            trained_on, held_out = checkpoint["photographs"]
             raise InputError(
-                "the checkpoint was made with {} photographs to train on and {} held out".format(
-                    *checkpoint["photographs"]
-                )
-                + ", not these; give the same, or choose another --out"
+                f"the checkpoint was made with {trained_on} photographs to train on and {held_out} "
+                "held out, not these; give the same, or choose another --out"
             )
         self.history = checkpoint["history"]
         self.seconds = checkpoint["seconds"]
@@ -295,8 +294,9 @@ def train(
         raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
     origin = _origin(method, images, settings, start)
     if resume:
+        network = method.build()
         for checkpoint in (last, folder / "best.ckpt"):
-            check_checkpoint(checkpoint, origin, method.build())
+            check_checkpoint(checkpoint, origin, network)
     lightning.seed_everything(settings.seed, verbose=False)
     trainee = Trainee(method, settings, *announced_split(images, "train on", method.task))
     trainee.origin = origin
@@ -487,9 +487,8 @@ def _card(
     }
     if start:
         before = read_card(start)
-        card["started_from"] = (
-            f"{before.get('method', start.stem)}, {before.get('crops_seen', 0)} crops"
-        )
-        card["crops_seen"] += before.get("crops_seen", 0)
+        crops = before.get("crops_seen", 0)
+        card["started_from"] = f"{before.get('method', start.stem)}, {crops} crops"
+        card["crops_seen"] += crops
         card["minutes_before"] = before.get("minutes", 0) + before.get("minutes_before", 0)
     return card
