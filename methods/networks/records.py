@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -101,9 +103,9 @@ def restored_samples(trainee: "Trainee") -> NDArray[np.uint8]:
 
 def plot_history(table: pd.DataFrame, path: Path) -> None:
     """Save the loss curve as a PNG picture."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(7, 4), layout="constrained")
+    # Else it is imported by the first picture, in mid-training: a Ctrl-C there is an ImportError.
+    FigureCanvasAgg(figure)
     axes = figure.add_subplot(
         xlabel="minutes of training", ylabel="MSE", yscale="log", title="Loss"
     )
