@@ -29,7 +29,7 @@ from inpaintbench.reports import Run
 BLOCK = 25  # pictures that a worker gets at a time
 # What to use for a task where no run of one's own says better.
 RECOMMENDED = {
-    "crop": "cnn",
+    "crop": "ensemble",
     "border": "border-cnn",
     "grid": "grid-cnn",
     "scratches": "scratches-cnn",

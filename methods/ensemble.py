@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Ensemble(PredictingMethod, WeightedMethod):
     tasks = ("crop", "scratches")
     limits = "its networks were trained on small holes in pictures that use all of 0..255"
 
-    @property
+    @cached_property
     def members(self) -> list[Method]:
         """The methods that are combined, as the card of the weights names them.
 
@@ -58,6 +59,14 @@ class Ensemble(PredictingMethod, WeightedMethod):
             answers = member.predict_batch(observations)
             means = [m + weight * answer for m, answer in zip(means, answers, strict=True)]
         return [m.clip(0, highest_value(o)) for m, o in zip(means, observations, strict=True)]
+
+    def expected_errors(self, observations: Sequence[Observation]) -> list[Array] | None:
+        """Expect what the first member that knows expects of itself: as shipped, of `cnn`.
+
+        That is a little too much: on held-out photographs the mean has 1.5 % less.
+        """
+        expected = (member.expected_errors(observations) for member in self.members)
+        return next((errors for errors in expected if errors is not None), None)
 
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:
         """The card of its own weights, and its members' cards."""

@@ -134,6 +134,17 @@ def test_the_answer_is_the_mean_made_by_hand(tmp_path):
     assert batch[1].shape == (70, 90)
 
 
+def test_it_expects_what_its_first_member_that_can_expects(tmp_path):
+    observation = observe(data.camera()[:80, 200:290], (slice(30, 41), slice(40, 47)))
+    members = ("harmonic", "cnn:size=small:symmetries=no")
+    ensemble = made(tmp_path, [0.5, 0.5], members)
+    ensemble.restore_batch([observation])
+    (errors,) = ensemble.expected_errors([observation])
+    (of_member,) = parse_method(members[1]).expected_errors([observation])
+    np.testing.assert_allclose(errors, of_member)
+    assert made(tmp_path, [1.0], members[:1]).expected_errors([observation]) is None
+
+
 def test_the_hash_covers_the_members_weights(tmp_path):
     path = tmp_path / "g.safetensors"
     arrays = safetensors.numpy.load((SHIPPED / "gaussian.safetensors").read_bytes())
