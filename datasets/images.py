@@ -4,13 +4,14 @@ import io
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
@@ -125,14 +126,7 @@ def decode(data: bytes) -> Array:
         If it is no such file, is cut short, holds neither 8- nor 16-bit integers, or several
         pictures.
     """
-    try:
-        with _opened(data) as picture:
-            pixels = _loaded(picture, "L")
-    except UnidentifiedImageError:
-        pixels = None  # 16-bit colour TIFF, which PIL cannot read, or no picture at all
-    except (OSError, SyntaxError, Image.DecompressionBombError) as e:
-        raise ValueError(str(e)) from e
-    return grey(_decode_deep_colour(data)) if pixels is None else pixels
+    return grey(_decoded(data, "L"))
 
 
 def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
@@ -150,15 +144,21 @@ def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
     ValueError
         As `decode`, or if it has more than `most_pixels`, which is looked up before it is decoded.
     """
+    return _decoded(data, "RGB", most_pixels)
+
+
+def _decoded(data: bytes, mode: str, most_pixels: int | None = None) -> Array:
     try:
         with _opened(data) as picture:
             _check_size(picture.width, picture.height, most_pixels)
-            pixels = _loaded(picture, "RGB")
-    except UnidentifiedImageError:
+            pixels = _loaded(picture, mode)
+    except UnidentifiedImageError:  # 16-bit colour TIFF, which PIL cannot read, or no picture
         _check_size(*_tiff_size(data), most_pixels)
         pixels = None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as e:
-        raise ValueError(str(e)) from e
+    except ValueError:
+        raise
+    except Exception as error:  # a damaged picture may fail in any way whatever
+        raise ValueError(f"cannot be decoded: {error}") from error
     return _decode_deep_colour(data) if pixels is None else pixels
 
 
@@ -180,9 +180,9 @@ def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
     frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
     if frames > 1:
         raise ValueError(f"holds {frames} pictures: save them apart, or for --images as .npz")
-    deep_colour = any(";16" in str(tile[3]) for tile in file.tile)
+    deep_colour = any(";16" in str(tile[3]) for tile in file.tile) or 16 in _tiff_bits(file)
     file.load()
-    picture = ImageOps.exif_transpose(file) if mode == "RGB" else file
+    picture = _upright(file) if mode == "RGB" else file
     if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
         pixels = np.asarray(picture)
         if pixels.min() < 0 or pixels.max() > 65535:
@@ -193,6 +193,18 @@ def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
     if deep_colour:
         return None
     return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA", "La") else mode))
+
+
+def _tiff_bits(file: ImageFile.ImageFile) -> tuple[int, ...]:
+    """Bits of each channel of a TIFF file; of others nothing."""
+    return file.tag_v2.get(BITSPERSAMPLE, ()) if isinstance(file, TiffImageFile) else ()
+
+
+def _upright(file: ImageFile.ImageFile) -> Image.Image:
+    """Turn a picture as the camera notes; as it is where that note cannot be read."""
+    with suppress(Exception):
+        return ImageOps.exif_transpose(file)
+    return file
 
 
 def _check_size(width: int, height: int, most_pixels: int | None) -> None:
@@ -214,11 +226,15 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
 
 
 def _decode_deep_colour(data: bytes) -> Array:
-    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV.
+    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV or tifffile.
 
     `(H, W, 3)`, or `(H, W)` for a grey file that PIL could not read.
     """
     import cv2
+
+    planes = _planar_colour(data)
+    if planes is not None:
+        return planes
 
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -234,6 +250,22 @@ def _decode_deep_colour(data: bytes) -> Array:
     if pixels.shape[2] < 3:
         return np.ascontiguousarray(pixels[..., 0])
     return np.ascontiguousarray(pixels[..., 2::-1])  # OpenCV's order is blue, green, red, alpha
+
+
+def _planar_colour(data: bytes) -> Array | None:
+    """Read a TIFF file with a plane for each colour, which OpenCV reads wrongly; None: no such."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            if page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
+                return None
+            return np.ascontiguousarray(np.moveaxis(page.asarray()[:3], 0, -1))
+    except tifffile.TiffFileError:
+        return None
+    except Exception as error:  # a hostile file may make it fail in any way whatever
+        raise ValueError(f"cannot be decoded: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

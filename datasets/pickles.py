@@ -8,9 +8,9 @@ function is refused by its name. dill's detour to numpy's private functions
 the same few.
 """
 
-import collections
 import io
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
     except ValueError as error:
         raise _Refused(f"array of shape {shape}: {error}") from None
     result = _Array()
-    result.array = built.astype(built.dtype.newbyteorder("="))
+    # Without a copy where there is need of none: many arrays may be made of the same bytes.
+    result.array = built.astype(built.dtype.newbyteorder("="), copy=False)
     return result
 
 
@@ -128,6 +129,14 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
 def _bytes() -> bytes:
     """Stand-in for `bytes`, which old protocols call for empty bytes; takes no size."""
     return b""
+
+
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    """Stand-in for `collections.OrderedDict`, called with pairs of keys and values by old files."""
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise _Refused("refused an OrderedDict that is not made of pairs")
+    _plain(key for key, _ in pairs)
+    return dict(pairs)
 
 
 def _bytearray(data: Any = b"", *encoding: Any) -> bytearray:
@@ -158,7 +167,7 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Function(_ndarray),
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _Function(_encode),
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): _Function(_ordered),
     ("dill._dill", "_import_module"): _Module,
     ("dill._dill", "_get_attr"): _Function(_attribute),
 }
@@ -179,8 +188,9 @@ def _allowed(module: str, name: str) -> Any:
     try:
         return ALLOWED[module, name]
     except (KeyError, TypeError):
+        what = f"{module}.{name}" if isinstance(name, str) else _short(name)
         raise _Refused(
-            f"refused {module}.{name}: only numpy arrays, numbers, strings and containers are read"
+            f"refused {what[:60]}: only numpy arrays, numbers, strings and containers are read"
         ) from None
 
 
@@ -219,11 +229,17 @@ class _Unpickler(_PythonUnpickler):  # type: ignore[misc]
         _plain(self.stack)
         super().load_frozenset()
 
+    def load_bytearray8(self) -> None:
+        """Make room for what there is, not for what the file says that there is."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict
     dispatch[pickle.ADDITEMS[0]] = load_additems
     dispatch[pickle.FROZENSET[0]] = load_frozenset
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def _unwrap(value: Any, done: dict[int, Any]) -> Any:
