@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+    from rich.table import Table
 
     from inpaintbench.benchmarks.trying import Trial
     from inpaintbench.methods import Method
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 TRIED = Path("tried")
+TEXTS = {  # columns whose cells stand to the left
+    "method",
+    "ceiling",
+    "family",
+    "status",
+    "message",
+    "why",
+    "what it is",
+    "parameters",
+    "photograph",
+    "terms",
+    "what",
+    "verdict",
+}
+SPARE = ("family", "in batches", "median", "PSNR dB", "won", "group")  # on a narrow terminal
+WIDEST = 30  # characters of a cell that are not wrapped
 
 app = typer.Typer(
     help="Which inpainting method should I submit? Compare them on identical crops.",
@@ -95,8 +112,7 @@ def run(
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
-    names = [name for name in (methods or "").split(",") if name.strip()]
-    given = {"images": images, "cases": cases, "seed": seed, "methods": names or None}
+    given = {"images": images, "cases": cases, "seed": seed, "methods": _names(methods)}
     changes = {key: value for key, value in given.items() if value is not None}
     chosen = read_suite(suite).model_copy(update=changes)
     made = _made_methods(chosen.methods)
@@ -225,18 +241,16 @@ def submit(
 
     if method != "best":
         parse_method(method)  # a wrong name is told before a wrong file
-    folder = run or last_run(RUNS)
+    task = task_of(testset)
+    folder = run or last_run(RUNS, task)
     try:
         chosen_from = load_run(folder) if folder else None
     except InputError:
         if run or method == "best":
             raise
         chosen_from = None  # a damaged run need not keep anyone from submitting
-    task = task_of(testset)
     if chosen_from and not is_of_task(chosen_from, task):
-        if run:
-            raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
-        chosen_from = None
+        raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
     if method == "best" and chosen_from:
         method = best_method(chosen_from)
         print(f"method: {method}, the winner of {chosen_from.path}")
@@ -297,7 +311,7 @@ def try_(
     from inpaintbench.benchmarks import trying
     from inpaintbench.datasets.files import safe_name
 
-    made = _made_methods((methods or ",".join(trying.USUAL)).split(","))
+    made = _made_methods(_names(methods) or list(trying.USUAL))
     picture = trying.read_picture(image)
     hidden = trying.hole_mask(picture, box or [], mask)
     folder = TRIED / f"{safe_name(image.stem)}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
@@ -638,6 +652,16 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def _names(methods: str | None) -> list[str] | None:
+    """Split what --methods gives; None if it was not given."""
+    from inpaintbench.datasets.errors import InputError
+
+    names = [name.strip() for name in (methods or "").split(",") if name.strip()]
+    if methods is not None and not names:
+        raise InputError("--methods names no method; inpaintbench list methods has them all")
+    return names or None
+
+
 def _made_methods(names: list[str]) -> "list[Method]":
     """Make methods from their names, each once."""
     from inpaintbench.methods import parse_method
@@ -707,7 +731,7 @@ def _print_run(console: "Console", run: "Run", page: Path, quiet: bool, json: bo
         print(dumps(summary_of(run) | {"page": str(page)}, indent=2))
         return
     if not quiet:
-        _print_table(console, leaderboard_text(run))
+        _print_table(console, leaderboard_text(run), SPARE)
         for note in leak_notes(run):
             console.print(f"{MARK} {_plain(note)}.", highlight=False, markup=False, soft_wrap=True)
         _print_table(console, ceilings_text(run))
@@ -724,31 +748,43 @@ def _print_run(console: "Console", run: "Run", page: Path, quiet: bool, json: bo
     console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
+def _print_table(
+    console: "Console", frame: "pd.DataFrame", spare: Sequence[str] = (), left: Sequence[str] = ()
+) -> None:
+    """Print a table of which numbers and names stay whole; only long texts wrap.
+
+    Parameters
+    ----------
+    spare : columns to leave out, one after the other, where the terminal is too narrow for all
+    left : those that were left out
+    """
+    from rich.measure import Measurement
+
+    table = _table(frame)
+    least = Measurement.get(console, console.options.update_width(10_000), table).minimum
+    if least > console.width and spare:
+        fewer = frame.drop(columns=spare[0])
+        return _print_table(console, fewer, spare[1:], [*left, spare[0]])
+    console.print(table, width=max(least, console.width), crop=False)
+    if left:
+        print(f"(too narrow for {', '.join(left)}: the page has them)")
+
+
+def _table(frame: "pd.DataFrame") -> "Table":
     from rich import box
+    from rich.cells import cell_len
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    texts = {
-        "method",
-        "ceiling",
-        "family",
-        "status",
-        "message",
-        "why",
-        "what it is",
-        "parameters",
-        "photograph",
-        "terms",
-        "what",
-        "verdict",
-    }
-    for column in frame.columns:
-        table.add_column(column, justify="left" if column in texts else "right")
-    for row in frame.to_numpy().tolist():
-        table.add_row(*(escape(_plain(str(cell))) for cell in row))
-    console.print(table)
+    cells = frame.map(lambda cell: escape(_plain(str(cell))))
+    for column in cells.columns:
+        side: Literal["left", "right"] = "left" if column in TEXTS else "right"
+        width = max(map(cell_len, [column, *cells[column]]))
+        table.add_column(column, justify=side, min_width=min(width, WIDEST), overflow="fold")
+    for row in cells.to_numpy().tolist():
+        table.add_row(*row)
+    return table
 
 
 if TYPE_CHECKING:

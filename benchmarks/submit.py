@@ -25,6 +25,7 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_folder
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
+from inpaintbench.reports.tables import share_text
 
 BLOCK = 25  # pictures that a worker gets at a time
 # What to use for a task where no run of one's own says better.
@@ -79,7 +80,8 @@ def expectation(run: Run, label: str) -> str:
         return f"{run.path} did not run {label}: it says nothing of what to expect"
     row = board.loc[label]
     if row["coverage"] < 1:
-        return f"{label} restored only {row['coverage']:.0%} of {run.path}'s cases: expect failures"
+        share = share_text(board["coverage"][label])
+        return f"{label} restored only {share} of {run.path}'s cases: expect failures"
     interval = f" (95 % interval {row['low']:.1f} to {row['high']:.1f})"
     return (
         f"expected {run.metric} {row['mse']:.1f}{'' if np.isnan(row['low']) else interval}, "
@@ -116,6 +118,10 @@ def write_submission(
     flat = task != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
     check_folder(output.parent)
+    if output.is_dir():
+        raise InputError(f"{output} is a folder: name the file to write")
+    if output.exists() and output.samefile(testset):
+        raise InputError(f"{output} is the test set itself: name another file to write")
     method.weights_sha256()  # wrong weights are found before, not after, the work
     outcomes: dict[int, Outcome] = {}
     with open_workers(jobs) as workers:

@@ -242,12 +242,13 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
     Raises
     ------
     InputError
-        If a method fills no holes, or `output` is a file of a kind that loses pixels, or one for
-        several methods, or the picture itself.
+        If a method fills no holes, or its weights are wrong; if `output` is a file of a kind that
+        loses pixels, one for several methods, or the picture itself.
     """
     for method in methods:
         if not method.fills_holes():
             raise InputError(f"{method.label} fills no holes: {method.limits}")
+        method.weights_sha256()
     if output.is_dir() or not output.suffix:
         targets = [output / f"{safe_name(method.label)}.png" for method in methods]
         targets.append(output / SHEET)
@@ -273,9 +274,11 @@ def write_trials(
     Returns
     -------
     list of Path
-        What was written.
+        What was written: nothing if no method restored the picture.
     """
     whole = [(trial, trial.picture) for trial in trials if trial.picture is not None]
+    if not whole:
+        return []
     if not output.is_dir() and output.suffix:
         for _, restored in whole:
             write_picture(restored, output)

@@ -10,7 +10,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from inpaintbench.datasets.cases import Array
@@ -20,6 +20,17 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 # Pictures may come from anywhere: PIL knows dozens more, and runs other programs for some.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+
+# What turns a picture upright, by the orientation that EXIF states.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Photographs inside scikit-image's own wheel, with the terms that its documentation states. Left
 # out: drawings (horse, logo, phantom, colour wheel), text pages (page, text), test patterns
@@ -201,10 +212,14 @@ def _tiff_bits(file: ImageFile.ImageFile) -> tuple[int, ...]:
 
 
 def _upright(file: ImageFile.ImageFile) -> Image.Image:
-    """Turn a picture as the camera notes; as it is where that note cannot be read."""
+    """Turn a picture as the camera noted; as it is where the note cannot be read.
+
+    PIL's own function would write the rest of the note anew, and fail where that is damaged.
+    """
+    turn = None
     with suppress(Exception):
-        return ImageOps.exif_transpose(file)
-    return file
+        turn = TURNS.get(file.getexif().get(ExifTags.Base.Orientation))
+    return file if turn is None else file.transpose(turn)
 
 
 def _check_size(width: int, height: int, most_pixels: int | None) -> None:

@@ -1,5 +1,6 @@
 """Runs in zip archives, which may come from anyone."""
 
+import re
 import shutil
 import zipfile
 import zlib
@@ -51,7 +52,7 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> dict[PurePosixPath, zipf
             path.is_absolute()
             or ".." in path.parts
             or "\\" in str(path)
-            or ":" in str(path.parts[0])
+            or re.match(r"[A-Za-z]:", path.parts[0])  # a drive
         ):
             raise InputError(f"{archive} names a file outside of itself: {str(path)!r}")
     roots = [path.parent for path in files if path.name == MARK]

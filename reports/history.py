@@ -6,6 +6,7 @@ import pandas as pd
 
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import make_folder, write_parquet
+from inpaintbench.reports.archive import MARK
 from inpaintbench.reports.tables import Run
 
 COLUMNS = [
@@ -27,16 +28,25 @@ KEY = ["finished", "cases_sha256", "method"]  # a run is kept once, however ofte
 
 
 def history_rows(run: Run) -> pd.DataFrame:
-    """What a history keeps of a run: the columns `COLUMNS`, a row per method."""
+    """What a history keeps of a run: the columns `COLUMNS`, a row per method.
+
+    Raises
+    ------
+    InputError
+        If the run's files do not say what is kept.
+    """
     environment = run.environment
-    about = {
-        "finished": environment["finished"],
-        "commit": environment["commit"],
-        "dirty": environment["dirty"],
-        "version": environment["packages"]["inpaintbench"],
-        "suite": environment["suite"]["name"],
-        "cases_sha256": environment["cases_sha256"],
-    }
+    try:
+        about = {
+            "finished": environment["finished"],
+            "commit": environment["commit"],
+            "dirty": environment["dirty"],
+            "version": environment["packages"]["inpaintbench"],
+            "suite": environment["suite"]["name"],
+            "cases_sha256": environment["cases_sha256"],
+        }
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{run.path} fits no history: its {MARK} has no {error}") from error
     return run.leaderboard().assign(**about)[list(COLUMNS)]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.files import safe_name, write_text
 from inpaintbench.reports.picture import case_view, kept_ids, picture_path, read_picture
-from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tables import Run, share_text
 from inpaintbench.reports.texts import hole_text
 from inpaintbench.reports.tiles import ErrorScale, Shades, Tile, address, eight_bits
 
@@ -89,6 +89,7 @@ def method_page(run: Run, label: str, description: dict[str, Any] | None, scale:
             label=label,
             metric=run.metric,
             row=board.loc[label],
+            coverage=share_text(board["coverage"][label]),
             count=len(board),
             description=description,
             paragraphs=_paragraphs(description["documentation"]) if description else [],

@@ -115,7 +115,7 @@ def write_report(run: Run, history: Path | None = None) -> Path:
 def _history(run: Run, path: Path | None) -> pd.DataFrame:
     """What a history says of a run's cases: the one given, or the one kept with the run."""
     kept = run.files / HISTORY
-    if path is None and not kept.exists():
+    if (path is None and not kept.exists()) or "unfinished" in run.environment:
         return pd.DataFrame()
     return comparable(read_history(path or kept), run)
 

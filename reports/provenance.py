@@ -43,7 +43,7 @@ def reproduction(run: Run) -> list[tuple[str, str]]:
 
 
 def _path(run: Run) -> str:
-    return shlex.quote(run.path.name) if run.path else "RUN"
+    return shlex.quote(str(run.path)) if run.path else "RUN"
 
 
 def _commit(known: dict[str, Any]) -> str:

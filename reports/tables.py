@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from importlib.metadata import PackageNotFoundError, version
@@ -496,7 +497,7 @@ class Run:
         if not np.isnan(first["low"]):
             text += f" (95 % interval {first['low']:.1f} to {first['high']:.1f})"
         if first["coverage"] < 1:
-            text += f", though it restored only {first['coverage']:.0%} of the cases"
+            text += f", though it restored only {share_text(first['coverage'])} of the cases"
         rivals = board[(board["coverage"] == 1) & (board["rank"] > 1)]
         if not len(rivals):
             return text + "."
@@ -509,6 +510,15 @@ class Run:
         if second["distinguishable"]:
             return text + "a difference beyond chance."
         return text + "the two cannot be told apart on these photographs."
+
+
+def share_text(share: float) -> str:
+    """Write a share in percent, with decimals where it would else look like none or all."""
+    for decimals in range(5):
+        text = f"{share:.{decimals}%}"
+        if share in (0, 1) or float(text[:-1]) not in (0, 100):
+            break
+    return text
 
 
 def _a(words: str) -> str:
@@ -526,7 +536,7 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
     Raises
     ------
     InputError
-        If the path holds no such run, or one of a later version.
+        If the path holds no such run, one that has lost scores, or one of a later version.
 
     Examples
     --------
@@ -552,7 +562,19 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} holds no finished run: {error}") from error
     cases, scores, timings = tables
+    _check_whole(path, folder, cases, scores)
     return Run(path, cases, scores, timings, environment, made)
+
+
+def _check_whole(path: Path, folder: Path, cases: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """Raise an `InputError` where scores were lost: every method has one for every case."""
+    try:
+        methods = json.loads((folder / "run.json").read_text(encoding="utf-8"))["methods"]
+    except (OSError, ValueError, KeyError, TypeError):
+        methods = []  # of an earlier version
+    counts = scores["label"].value_counts().reindex(methods, fill_value=0)
+    for label, count in counts[counts < len(cases)].items():
+        raise InputError(f"{path} has lost scores: {label} has {count} of {len(cases)}")
 
 
 def _load_unfinished(path: Path) -> Run:
@@ -609,10 +631,15 @@ def _own_version() -> str:
         return "(not installed)"
 
 
-def last_run(folder: str | Path) -> Path | None:
-    """Find the run in a folder of runs that was finished last, if there is one."""
-    found = {
-        json.loads(file.read_text())["finished"]: file.parent
-        for file in sorted(Path(folder).glob("*/environment.json"))
-    }
+def last_run(folder: str | Path, task: str) -> Path | None:
+    """Find the run of a task in a folder of runs that was finished last, if there is one.
+
+    Damaged ones are left out.
+    """
+    found = {}
+    for file in sorted(Path(folder).glob(f"*/{MARK}")):
+        with suppress(InputError, KeyError, TypeError):
+            environment = _read_environment(file.parent, file)
+            if environment["suite"]["task"] == task:
+                found[str(environment["finished"])] = file.parent
     return found[max(found)] if found else None

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from inpaintbench.reports.tables import Run
+from inpaintbench.reports.tables import Run, share_text
 
 MARK = "*"  # of a method that may have been trained on photographs of the suite
 TEST_SETS = {"crop", "border", "grid"}  # tasks whose challenges have files to submit
@@ -31,7 +31,7 @@ def leaderboard_text(run: Run) -> pd.DataFrame:
             "won": board["won"].map("{:.0%}".format),
             "ms a crop": board["ms"].map(ms_text),
             "in batches": board["ms_batch"].map(ms_text),
-            "coverage": board["coverage"].map("{:.0%}".format),
+            "coverage": board["coverage"].map(share_text),
         }
     )
 

@@ -321,7 +321,14 @@ def made_up_timings(labels):
 
 
 def replace_table(path, table):
-    """Put a table in the place of a run's, which is a folder of parts."""
+    """Put a table in the place of a run's, which is a folder of parts.
+
+    The run is then of the methods that the table has.
+    """
+    start = path.with_name("run.json")
+    if path.name == "scores.parquet":
+        content = json.loads(start.read_text())
+        start.write_text(json.dumps(content | {"methods": list(dict.fromkeys(table["label"]))}))
     shutil.rmtree(path)
     path.mkdir()
     table.to_parquet(path / "0000000000.parquet", index=False)

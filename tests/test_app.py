@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import io
 import json
 import os
 import pickle
@@ -18,9 +19,11 @@ import pytest
 from conftest import inpaintbench as run
 from conftest import inpaintbench_here, install, replace_table
 from PIL import Image
+from rich.console import Console
 from skimage import data
 from test_run import carried_out, small
 
+from inpaintbench.benchmarks.app import _print_table as print_table
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.datasets import make_crop
 from inpaintbench.datasets.cases import LOW_LIGHT
@@ -144,6 +147,42 @@ def test_a_submission_says_what_the_method_itself_expects(challenge, tmp_path):
     errors = parse_method("cnn:symmetries=no").expected_errors(observations)
     mean = np.mean([error.mean() for error in errors])
     assert float(text.split(" MSE of ")[1].split()[0]) == pytest.approx(mean, rel=1e-2)
+
+
+def test_the_test_set_is_not_overwritten_nor_a_folder(challenge, tmp_path):
+    before = (challenge / "testset.pkl").read_bytes()
+    for output, words in ((challenge / "testset.pkl", "the test set itself"), (tmp_path, "folder")):
+        command = ("submit", challenge / "testset.pkl", "-o", output, "--method", "mean")
+        made = inpaintbench_here(*command, cwd=tmp_path)
+        assert (made.returncode, made.stderr.count("\n")) == (2, 1)
+        assert words in made.stderr
+    assert (challenge / "testset.pkl").read_bytes() == before
+
+
+def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge, tmp_path):
+    for words in ("crop --out runs/a", "border --out runs/b"):
+        command = ("run", *words.split(), "--methods", "mean,harmonic", "--cases", 17)
+        assert inpaintbench_here(*command, cwd=tmp_path).returncode == 0
+    (tmp_path / "runs" / "c").mkdir()
+    (tmp_path / "runs" / "c" / "environment.json").write_text('{"format": 2, "fini')
+    made = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "method: harmonic, the winner of runs/a" in made.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_no_number_of_a_leaderboard_is_cut_off_on_a_narrow_terminal(width):
+    console = Console(width=width, file=io.StringIO())
+    numbers = {"challenge MSE": "1309.2", "95 % interval": "1409.7 to 2912.4", "median": "762.5"}
+    texts = {"method": "denoising-autoencoder", "family": "network"} | numbers
+    print_table(console, pd.DataFrame([texts]), ["family", "median"])
+    printed = console.file.getvalue()
+    assert "\u2026" not in printed
+    shown = [texts[name] for name in texts if f" {name} " in printed]
+    assert all(f" {text} " in printed for text in shown)
+    assert set(texts) - {"family", "median"} <= {n for n in texts if f" {n} " in printed}
+    if width >= 80:
+        assert max(map(len, printed.splitlines())) <= width
 
 
 def test_an_interrupted_run_goes_on_with_the_same_command(tmp_path):

@@ -3,7 +3,9 @@
 import builtins
 import collections
 import pickle
+import struct
 import sys
+import tracemalloc
 import types
 
 import hypothesis.strategies as st
@@ -197,6 +199,36 @@ def test_no_call_can_ask_for_memory_that_the_file_does_not_fill(call):
             loads(pickle.dumps(Attack(*call), protocol))
 
 
+def test_a_bytearray_takes_what_the_file_holds_and_no_more():
+    tracemalloc.start()
+    with pytest.raises(InputError, match="not a complete pickle"):
+        loads(b"\x80\x05\x96" + struct.pack("<Q", 2**30) + b"abc.")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    assert loads(pickle.dumps(bytearray(b"abc"), 5)) == bytearray(b"abc")
+
+
+def test_arrays_of_the_same_bytes_share_them():
+    content = pickle.dumps([Attack(np.ndarray, (2**20,), "u1", data := b"x" * 2**20)] * 2)
+    one, other = loads(content)
+    assert np.shares_memory(one, other)
+    assert one.tobytes() == data
+
+
+def test_an_ordered_dict_is_read_as_a_dict():
+    value = collections.OrderedDict(b=np.arange(3), a=[1])
+    for protocol in range(6):
+        read = loads(pickle.dumps(value, protocol), encoding="latin1")
+        assert list(read) == ["b", "a"]
+        assert np.array_equal(read["b"], value["b"])
+
+
+def test_a_refusal_does_not_repeat_an_endless_name():
+    with pytest.raises(InputError) as refused:
+        loads(b"c" + b"x" * 100_000 + b"\ny\n.")
+    assert len(str(refused.value)) < 300
+
+
 def test_a_list_of_lists_of_lists_is_not_unfolded(tmp_path):
     bomb = []
     for _ in range(40):
@@ -228,8 +260,9 @@ def test_the_file_cannot_change_our_functions(name):
         b"\x80\x04\x8f()" + b"\x85" * 500_000 + b"\x90.",
         b"\x80\x04()" + b"\x85" * 500_000 + b"\x91.",
         b"c__builtin__\nset\n(]()" + b"\x85" * 500_000 + b"etR.",
+        b"ccollections\nOrderedDict\n(](]()" + b"\x85" * 500_000 + b"NeetR.",
     ],
-    ids=["dict key", "set member", "frozenset member", "set call"],
+    ids=["dict key", "set member", "frozenset member", "set call", "OrderedDict call"],
 )
 def test_a_deep_tuple_does_not_overflow_the_stack(content):
     with pytest.raises(InputError, match="refused"):

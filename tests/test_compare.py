@@ -205,6 +205,34 @@ def test_a_zipped_run_is_reported_beside_it_and_compared(prefix, finished, tmp_p
     assert "--history h.parquet" in gate.stdout
 
 
+def test_a_zipped_run_may_have_any_name(finished, tmp_path):
+    archive = zipped(finished, tmp_path / "run.zip", "odd n\u00e4me: x/")
+    assert len(load_run(archive).leaderboard()) == 2
+
+
+def test_a_run_that_has_lost_scores_is_refused(finished):
+    scores = pd.read_parquet(finished / "scores.parquet")
+    start = (finished / "run.json").read_text()
+    replace_table(finished / "scores.parquet", scores[scores["label"] == "telea"])
+    (finished / "run.json").write_text(start)
+    with pytest.raises(InputError, match="has lost scores: mean has 0 of "):
+        load_run(finished)
+
+
+def test_a_run_that_says_too_little_is_in_no_history(finished, tmp_path):
+    (finished / "environment.json").write_text("{}")
+    with pytest.raises(InputError, match="has no 'finished'"):
+        append_history(tmp_path / "h.parquet", load_run(finished))
+    assert not (tmp_path / "h.parquet").exists()
+
+
+def test_an_unfinished_run_is_drawn_without_its_history(finished, tmp_path):
+    append_history(tmp_path / "h.parquet", load_run(finished))
+    (finished / "environment.json").unlink()
+    run = load_run(finished, unfinished=True)
+    assert "not finished" in write_report(run, tmp_path / "h.parquet").read_text()
+
+
 @pytest.mark.parametrize(
     "name", ["../out.txt", "a/../../out.txt", "/tmp/out.txt", "C:/out.txt", "..\\out.txt"]
 )

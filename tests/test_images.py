@@ -8,6 +8,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageOps
 from skimage import data
 
@@ -119,6 +120,44 @@ def test_a_file_of_several_pictures_is_skipped_with_the_reason(tmp_path, dtype):
     assert skipped.files == [("stack.tif", reason)]
     with pytest.raises(ValueError, match="holds 10 pictures"):
         decode_in_colour((tmp_path / "stack.tif").read_bytes())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_tiff_with_a_plane_for_each_colour_is_read_exactly(dtype, compression):
+    pixels = data.astronaut()[:80, :90].astype(dtype) * (257 if dtype == np.uint16 else 1)
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        np.moveaxis(pixels, -1, 0),
+        photometric="rgb",
+        planarconfig="separate",
+        compression=compression,
+    )
+    read = decode_in_colour(file.getvalue())
+    assert read.dtype == dtype
+    assert np.array_equal(read, pixels)
+    assert np.array_equal(decode(file.getvalue()), grey(pixels))
+
+
+def test_a_picture_whose_exif_is_damaged_is_upright_all_the_same():
+    exif = Image.Exif()
+    exif[0x0100], exif[0x0112] = 7, 6  # its width, of a type that is none below; to be turned
+    file = io.BytesIO()
+    Image.fromarray(data.camera()[:80, :90]).save(file, "JPEG", exif=exif)
+    whole = file.getvalue()
+    kind = whole.index(b"Exif\0\0") + 6 + 13
+    damaged = whole[:kind] + b"\x01" + whole[kind + 1 :]
+    assert decode_in_colour(damaged).shape == (90, 80)
+    assert np.array_equal(decode_in_colour(damaged), decode_in_colour(whole))
+
+
+def test_other_formats_are_no_pictures_whatever_they_are_called():
+    file = io.BytesIO()
+    Image.fromarray(data.camera()[:80, :90]).save(file, "GIF")
+    for decoder in (decode, decode_in_colour):
+        with pytest.raises(ValueError, match="not a readable"):
+            decoder(file.getvalue())
 
 
 def test_a_cameras_small_copy_beside_the_photograph_is_no_reason_to_skip_it():

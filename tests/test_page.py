@@ -137,6 +137,19 @@ def test_only_what_parts_the_cases_is_a_filter(finished):
     assert found["size"] == [size for size in HOLE_AREAS if size in found["size"]]
 
 
+def test_a_filter_leaves_no_case_open_that_it_excludes(finished, tab):
+    tab.goto(address_of(finished))
+    first = tab.locator("#cases-table tbody tr button").first.inner_text()
+    tab.locator("#cases-table tbody tr button").first.click()
+    areas = finished.cases.set_index("case_id").eval("hidden_height * hidden_width")
+    ranges = {size: tuple(map(int, size.split("-"))) for size in filters(finished)["size"]}
+    other = next(s for s, (low, high) in ranges.items() if not low <= areas[first] <= high)
+    tab.select_option("#by-size", other)
+    chosen = texts_of(tab, "#cases-table tr.chosen button")
+    assert len(chosen) == 1
+    assert ranges[other][0] <= areas[chosen[0]] <= ranges[other][1]
+
+
 def test_headings_sort_by_mouse_and_keyboard_and_the_address_remembers(finished, tab):
     tab.goto(address_of(finished))
     tab.click("#leaderboard th[data-key=psnr] button")

@@ -17,7 +17,7 @@ from inpaintbench.datasets import InputError
 from inpaintbench.reports import Run, load_run
 from inpaintbench.reports.comparison import compare
 from inpaintbench.reports.page import write_report
-from inpaintbench.reports.tables import last_run
+from inpaintbench.reports.tables import last_run, share_text
 from inpaintbench.reports.texts import expectations, markdown_table
 
 
@@ -300,16 +300,37 @@ def test_a_report_is_rebuilt_from_the_files_alone(finished, page, tmp_path):
         "assert not [m for m in ours if '.methods' in m or '.benchmarks' in m], ours\n"
     )
     subprocess.run([sys.executable, "-c", program, elsewhere], check=True, cwd=tmp_path)
-    assert page.read_text() == (elsewhere / "report" / "index.html").read_text()
+    moved = (elsewhere / "report" / "index.html").read_text()
+    assert page.read_text() == moved.replace(str(elsewhere), str(finished))
 
 
 def test_the_last_run_is_the_one_finished_last(tmp_path):
-    for name, finished_at in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
+    days = {"a": ("crop", 2), "b": ("crop", 3), "c": ("crop", 1), "d": ("border", 4)}
+    contents = {
+        name: json.dumps({"finished": f"2026-01-0{day}", "suite": {"task": task}})
+        for name, (task, day) in days.items()
+    }
+    contents |= {"cut": contents["b"][:20], "empty": "{}", "list": "[]", "text": '{"suite": "x"}'}
+    for name, content in contents.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "environment.json").write_text(json.dumps({"finished": finished_at}))
+        (tmp_path / name / "environment.json").write_text(content)
     (tmp_path / "unfinished").mkdir()
-    assert last_run(tmp_path).name == "b"
-    assert last_run(tmp_path / "a") is None
+    assert last_run(tmp_path, "crop").name == "b"
+    assert last_run(tmp_path, "border").name == "d"
+    assert last_run(tmp_path, "grid") is None
+    assert last_run(tmp_path / "a", "crop") is None
+
+
+def test_a_share_that_is_not_all_does_not_look_like_all():
+    shares = {
+        1: "100%",
+        249 / 250: "99.6%",
+        0.99999: "99.999%",
+        1 / 250: "0.4%",
+        0: "0%",
+        0.5: "50%",
+    }
+    assert {share: share_text(share) for share in shares} == shares
 
 
 def test_what_is_no_run_is_an_input_error(tmp_path):

@@ -217,6 +217,11 @@ MISTAKES = {
         "the picture itself",
     ),
     "method": (lambda f: ("a.png", "--box=1,1,5,5", "--methods=tela"), "did you mean telea"),
+    "no method": (lambda f: ("a.png", "--box=1,1,5,5", "--methods=,"), "names no method"),
+    "weights": (
+        lambda f: ("a.png", "--box=1,1,5,5", "--methods=mean,cnn:weights=no.safetensors"),
+        "cannot read the model card no.toml",
+    ),
 }
 
 

@@ -19,6 +19,11 @@ function make(tag, properties = {}, ...children) {
 const isKnown = (value) => value !== null && value !== undefined;
 const fixed = (digits) => (v) => (isKnown(v) ? v.toFixed(digits) : "-");
 const percent = (v) => (isKnown(v) ? `${Math.round(100 * v)}%` : "-");
+const share = (v) => {  // with decimals where it would else look like none or all
+  let decimals = 0;
+  while (decimals < 4 && v > 0 && v < 1 && [0, 100].includes(Number((100 * v).toFixed(decimals)))) decimals += 1;
+  return isKnown(v) ? `${(100 * v).toFixed(decimals)}%` : "-";
+};
 const scores = data.scores;
 const median = (values) => {
   const known = values.filter(isKnown).sort((a, b) => a - b);
@@ -65,7 +70,7 @@ function show() {
 
 const FORMATS = {
   rank: String, mse: fixed(1), group: (v) => v || "-", median: fixed(1), psnr: fixed(2),
-  won: percent, coverage: percent,
+  won: percent, coverage: share,
 };
 const column = (name) => data.views.columns.indexOf(name);
 const rows = [...$("leaderboard").tBodies[0].rows];
@@ -429,7 +434,7 @@ function showCases() {
   $("a").selectedIndex = method("a", 0);
   $("b").selectedIndex = method("b", 1);
   const chosen = data.cases.findIndex((c) => c.case_id === state.case);
-  const current = chosen >= 0 ? chosen : places[(page - 1) * LINES] ?? places[0];
+  const current = places.includes(chosen) ? chosen : places[(page - 1) * LINES] ?? places[0];
   const shown = places.slice((page - 1) * LINES, page * LINES);
   $("cases-table").tBodies[0].replaceChildren(...shown.map((k) => caseRow(k, values.get(k), k === current)));
   markSorted($("cases-table"), sort, down);
