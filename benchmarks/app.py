@@ -440,7 +440,8 @@ def score(
     from inpaintbench.datasets.challenge import score as challenge_score
 
     if sisters.are_flat(targets):
-        flat = sisters.flat_scores(sisters.read_flat(predictions), sisters.read_flat(targets))
+        given = (read_predictions(path, 1) for path in (predictions, targets))
+        flat = sisters.flat_scores(*given)
         text = f'{{"challenge_mse": {flat.mse!r}, "challenge_rmse": {flat.rmse!r}}}'
         print(text if json else f"border: MSE {flat.mse:.4f}; grid: RMSE {flat.rmse:.4f}")
         return

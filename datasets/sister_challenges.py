@@ -16,7 +16,7 @@ import numpy as np
 
 from inpaintbench.datasets import pickles
 from inpaintbench.datasets.cases import Array, Observation
-from inpaintbench.datasets.challenge import is_sequence, read_predictions, score
+from inpaintbench.datasets.challenge import is_sequence, score
 from inpaintbench.datasets.errors import InputError
 
 KEYS = ("input_arrays", "known_arrays")
@@ -98,17 +98,6 @@ def _observation(where: str, picture: Any, known: Any) -> Observation:
 def predictions_from(pictures: Sequence[Array], observations: Sequence[Observation]) -> list[Array]:
     """Take the predictions for a submission out of restored pictures."""
     return [p[o.mask].T.ravel() for p, o in zip(pictures, observations, strict=True)]
-
-
-def read_flat(path: str | Path) -> list[Array]:
-    """Read a list of 1-D uint8 arrays.
-
-    Raises
-    ------
-    InputError
-        As `read_predictions`.
-    """
-    return read_predictions(path, 1)
 
 
 def are_flat(path: str | Path) -> bool:

@@ -10,6 +10,7 @@ from skimage import data
 
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets import sister_challenges as sisters
+from inpaintbench.datasets.challenge import read_predictions
 
 
 def border_sample(picture, border_x, border_y):
@@ -138,7 +139,7 @@ def test_submit_and_score_take_these_files(tmp_path, task):
 
     told = inpaintbench("submit", "t.pkl", "-o", "p.pkl", "--jobs", "1")
     assert "which is recommended" in told
-    predictions = sisters.read_flat(tmp_path / "p.pkl")
+    predictions = read_predictions(tmp_path / "p.pkl", 1)
     assert [p.shape for p in predictions] == [t.shape for t in targets]
     scored = json.loads(inpaintbench("score", "p.pkl", "targets.pkl", "--json"))
     mean = [np.full_like(t, 128) for t in targets]
