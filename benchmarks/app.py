@@ -31,7 +31,12 @@ app = typer.Typer(
 
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
 Timeout = Annotated[
-    float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
+    float,
+    typer.Option(
+        min=0.001,
+        help="Seconds that a method may take for a case: alone, or on average over those that it "
+        "gets together; where these take longer, each is restored by itself.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the verdict and the page.")]
 Json = Annotated[

@@ -48,7 +48,8 @@ class Limits:
 
     Attributes
     ----------
-    seconds : for a case, on average over a block
+    seconds : for a case restored alone, or on average over those that are restored together; where
+        these take longer, each is restored alone
     gibibytes : of memory, for the process that runs it
     """
 
@@ -94,6 +95,8 @@ class Isolation:
     ----------
     answered : bool
         Whether the process has answered since it was started.
+    pace : float
+        Seconds that a case takes as was last measured, infinite until then.
     folder : Path
         What the process says of itself.
 
@@ -105,7 +108,7 @@ class Isolation:
     """
 
     def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
-        self.answered = False
+        self.answered, self.pace = False, float("inf")
         self.folder = Path(tempfile.mkdtemp(dir=memory_folder()))
         arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(

@@ -89,8 +89,7 @@ def run_suite(
     methods : made methods, with different labels
     folder : the run
     jobs : worker processes
-    timeout : seconds that a method may take for a case, on average over a block; a block that takes
-        longer is repeated case by case
+    timeout : seconds that a method may take for a case: see `Limits`
     progress, warn : receive what the user should see
     gibibytes : of memory that a method's process may take
     cluster : see `open_workers`
