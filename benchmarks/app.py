@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from inpaintbench.methods import Method
     from inpaintbench.reports import Run
 
+    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
+
 RUNS = Path("runs")
 TRIED = Path("tried")
 
@@ -755,11 +757,6 @@ def _print_table(console: "Console", frame: "pd.DataFrame") -> None:
         table.add_row(*(escape(_plain(str(cell))) for cell in row))
     console.print(table)
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
 
 if __name__ == "__main__":
     main()
