@@ -63,6 +63,7 @@ class Answers(NamedTuple):
     altered : by how much a known pixel was changed at the most, in grey levels of 0..255
     expected : the mean squared error that the method itself expects; NaN where it cannot tell
     seconds : that restoring took, for the whole block
+    again : seconds that restoring the first case once more took; infinite where it was not asked
     """
 
     hidden: bytes
@@ -70,6 +71,7 @@ class Answers(NamedTuple):
     altered: list[float]
     expected: list[float]
     seconds: float
+    again: float
 
 
 def pack(observations: Sequence[Observation]) -> Packed:

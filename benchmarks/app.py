@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from inpaintbench.methods import Method
     from inpaintbench.reports import Run
 
+    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
+
 RUNS = Path("runs")
 TRIED = Path("tried")
 TEXTS = {  # columns whose cells stand to the left
@@ -48,7 +50,12 @@ app = typer.Typer(
 
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
 Timeout = Annotated[
-    float, typer.Option(min=0.001, help="Seconds that a method may take for a case.")
+    float,
+    typer.Option(
+        min=0.001,
+        help="Seconds that a method may take for a case: alone, or on average over those that it "
+        "gets together; where these take longer, each is restored by itself.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the verdict and the page.")]
 Json = Annotated[
@@ -787,11 +794,6 @@ def _table(frame: "pd.DataFrame") -> "Table":
         table.add_row(*row)
     return table
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Advance = Callable[..., None]  # method label, how many more, and of how many if that changed
 
 if __name__ == "__main__":
     main()

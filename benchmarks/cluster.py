@@ -7,11 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from inpaintbench.benchmarks.isolation import end_with_parent, forking_context
+from inpaintbench.benchmarks import isolation
 from inpaintbench.datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,21 +68,23 @@ def open_workers(jobs: int, cluster: str = "") -> Iterator[Workers]:
     # What a killed worker leaves behind, Python cleans up by itself; no user need hear of it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     # skimage.io reads the bundled photographs.
-    context = forking_context(["inpaintbench.benchmarks.blocks", "skimage.io"])
-    pool = ProcessPool(jobs, initializer=_begin, context=context)
+    context = isolation.forking_context(["inpaintbench.benchmarks.blocks", "skimage.io"])
+    # A worker that is stopped while it ends does not clean up: what all leave is in one folder.
+    with isolation.folder_to_share() as folder:
+        pool = ProcessPool(jobs, initializer=_begin, initargs=[folder], context=context)
 
-    def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: Future[Any] = pool.schedule(function, args=arguments)
-        return future
+        def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+            with isolation.undisturbed():  # it starts the workers
+                future: Future[Any] = pool.schedule(function, args=arguments)
+            return future
 
-    try:
-        yield Workers(submit, jobs)
-        pool.close()
-        with suppress(TimeoutError):
-            pool.join(CLOSING)
-    finally:
-        pool.stop()
-        pool.join()
+        try:
+            yield Workers(submit, jobs)
+            pool.close()
+            with suppress(TimeoutError):
+                pool.join(CLOSING)
+        finally:
+            isolation.end_pool(pool)
 
 
 def as_finished(workers: Workers, tasks: Iterable[tuple[Any, Task]]) -> Iterator[tuple[Any, Any]]:
@@ -135,10 +138,10 @@ def _lost(name: Any, reason: str) -> InputError:
     )
 
 
-def _begin() -> None:
-    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it."""
+def _begin(folder: Path) -> None:
+    """Set a worker up: it leaves Ctrl-C to its parent, and ends with it and its files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
+    isolation.use_shared_folder(folder)
 
 
 @contextmanager

@@ -7,16 +7,18 @@ What the process does for a method is in `workers.py`.
 import faulthandler
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,10 +37,11 @@ ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
-MEMORY = "/dev/shm"  # a folder that is no disk
+MEMORY, PREFIX = "/dev/shm", "inpaintbench-"  # a folder that is no disk, and what we call ours
 LEADER, FAULTS = ".leader", "faults.txt"
 SPARE_PROCESSES = 512  # that a user may start while a method runs, before it cannot fork any more
 
+_shared_folder: Path | None = None  # where others see to the removal of what this process leaves
 user_stderr: TextIO = sys.stderr  # what a method prints is not heard, but our own words are
 
 
@@ -48,7 +51,8 @@ class Limits:
 
     Attributes
     ----------
-    seconds : for a case, on average over a block
+    seconds : for a case restored alone, or on average over those that are restored together; where
+        these take longer, each is restored alone
     gibibytes : of memory, for the process that runs it
     """
 
@@ -81,10 +85,46 @@ def memory_folder() -> Path:
 
 @cache
 def _memory_folder(_process: int) -> Path:
-    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="inpaintbench-", dir=memory))
-    Finalize(None, shutil.rmtree, (folder, True), exitpriority=0)  # also in a child process
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_shared_folder or _memory()))
+    Finalize(None, remove_folder, (folder,), exitpriority=0)  # also in a child process
     return folder
+
+
+@contextmanager
+def folder_to_share() -> Iterator[Path]:
+    """Name a folder in memory for processes to come; the first that needs it makes it."""
+    folder = _memory() / f"{PREFIX}{secrets.token_hex(8)}"
+    try:
+        yield folder
+    finally:
+        remove_folder(folder)
+
+
+def use_shared_folder(folder: Path) -> None:
+    """Put all temporary files of this process into such a folder, and remove it with its parent."""
+    global _shared_folder
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _shared_folder, tempfile.tempdir = folder, str(folder)  # multiprocessing leaves some, too
+    end_with_parent(folder)
+    Finalize(None, _remove_if_orphaned, (folder,), exitpriority=-1)  # its end may come first
+
+
+def _remove_if_orphaned(folder: Path) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        remove_folder(folder)
+
+
+def _memory() -> Path:
+    return Path(MEMORY if os.access(MEMORY, os.W_OK) else tempfile.gettempdir())
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, also while processes that are about to end still write to it."""
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 class Isolation:
@@ -94,6 +134,8 @@ class Isolation:
     ----------
     answered : bool
         Whether the process has answered since it was started.
+    pace : float
+        Seconds that a case takes as was last measured, infinite until then.
     folder : Path
         What the process says of itself.
 
@@ -105,7 +147,7 @@ class Isolation:
     """
 
     def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
-        self.answered = False
+        self.answered, self.pace = False, float("inf")
         self.folder = Path(tempfile.mkdtemp(dir=memory_folder()))
         arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(
@@ -124,7 +166,9 @@ class Isolation:
             If it raises, does not end in time, or takes the process down.
         """
         try:
-            answer = self._pool.schedule(function, args=arguments, timeout=seconds).result()
+            with undisturbed():
+                future = self._pool.schedule(function, args=arguments, timeout=seconds)
+            answer = future.result()
             self.answered = True
             return answer
         except FutureTimeout:  # a method's own TimeoutError comes back as a MethodFailed
@@ -159,8 +203,7 @@ class Isolation:
     def close(self) -> None:
         """End the process, and all that it started."""
         self._kill_families(living=True)
-        self._pool.stop()
-        self._pool.join()
+        end_pool(self._pool)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -229,6 +272,54 @@ def forking_context(modules: Sequence[str]) -> Any:
     return context
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C from processes that start in the block; this one hears of it afterwards.
+
+    While they import what they need, they would print where it met them; and one whose start was
+    broken off here could not be ended.
+    """
+    pressed: list[int] = []
+    usual = None
+    if threading.current_thread() is threading.main_thread():  # the only one that hears of it
+        usual = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        with _inherited_mask():
+            yield
+    finally:
+        if usual is not None:
+            signal.signal(signal.SIGINT, usual)
+    for number in pressed[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _inherited_mask() -> Iterator[None]:
+    """Block Ctrl-C in this thread, and in processes that it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whose start would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_pool(pool: ProcessPool) -> None:
+    """End a pool and its processes at once.
+
+    Those that are just starting would complain, were they not killed before their pool is gone.
+    """
+    pool.stop()
+    if pool._pool_manager_loop is not None:  # it starts others for those that die
+        pool._pool_manager_loop.join()
+        for process in [*pool._pool_manager.worker_manager.workers.values()]:
+            process.kill()
+    pool.join()
+
+
 def _how_it_died(exitcode: int) -> str:
     if exitcode < 0:
         return f"the process was killed by {signal.Signals(-exitcode).name}"
@@ -262,7 +353,7 @@ def end_with_parent(left_behind: Path | None = None) -> None:
     """Let this process end when its parent does, however that came: a hung one would not notice.
 
     One that leads a process group takes the group along. `left_behind` is a folder of the parent's,
-    to be removed then.
+    to be removed then: a killed one cannot.
     """
     threading.Thread(target=_wait_for_parent, args=[left_behind], daemon=True).start()
 
@@ -272,7 +363,7 @@ def _wait_for_parent(left_behind: Path | None) -> None:
     if parent is not None:
         parent.join()
         if left_behind:
-            shutil.rmtree(left_behind, ignore_errors=True)
+            remove_folder(left_behind)
         if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)

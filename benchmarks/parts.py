@@ -74,6 +74,12 @@ def part_key(folder: Path, first: int) -> str | None:
         return ""
 
 
+def has_key(folder: Path, first: int, key: str) -> bool:
+    """Whether a block's rows say that they were made with a key; they are not looked at."""
+    path = part_path(folder, first)
+    return path.exists() and (pq.read_schema(path).metadata or {}).get(KEY) == key.encode()
+
+
 def read_column(folder: Path, column: str) -> Iterator[pd.Series]:
     """Read a column of a table, part by part in its order."""
     for path in sorted(folder.glob("*.parquet")):

@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from inpaintbench.benchmarks.blocks import Block, block_size, cut_blocks
-from inpaintbench.benchmarks.parts import part_key, part_path, read_part
-from inpaintbench.benchmarks.reuse import Key, key_digest, method_key, why_redone
+from inpaintbench.benchmarks.parts import has_key, part_key, part_path, read_part
+from inpaintbench.benchmarks.reuse import Key, key_digest, method_key, task_key, why_redone
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Share
 from inpaintbench.datasets.errors import InputError
@@ -101,6 +101,34 @@ class Plan:
             first += count
         return Block(0, tuple(parts))
 
+    def cases_digest(self, block: Block) -> str:
+        """Hash what a block of `blocks` is drawn from."""
+        pixels = [self._photograph_hashes[image_id] for image_id in block.image_ids]
+        return key_digest(self._task_key, self._words, str(block.parts), *pixels)
+
+    @cached_property
+    def _task_key(self) -> Key:
+        return task_key(self.suite.task_module().draw.__module__)
+
+    @cached_property
+    def _words(self) -> str:
+        return str(drawn_from(self.suite.model_dump()))
+
+    @cached_property
+    def _photograph_hashes(self) -> dict[str, str]:
+        return {share.image_id: share.sha256 for share in self.shares}
+
+    def scores_digest(self, method: Method, key: Key, block: Block) -> str:
+        """Hash what a method's scores of a block depend on: its key, and what it is shown.
+
+        Raises
+        ------
+        LookupError
+            If the cases are not there as they would be drawn now.
+        """
+        others = [self.all_case_hashes] if method.looks_around else []
+        return key_digest(key, self.case_hashes(block), *others)
+
     @cached_property
     def _case_hashes(self) -> dict[Block, str]:
         return {}
@@ -111,17 +139,23 @@ class Plan:
         It is remembered: every method asks for the same blocks.
         """
         if block not in self._case_hashes:
-            self._case_hashes[block] = self._hashed(block)
+            self._case_hashes[block] = self._hashed(block.first, block.first + len(block))
         return self._case_hashes[block]
 
-    def _hashed(self, block: Block) -> str:
-        size = block_size(self.cases)
-        hashes: list[str] = []
-        start = block.first // size * size
-        while start + len(hashes) < block.first + len(block):
-            hashes += read_part(self.cases_folder, start + len(hashes))["sha256"].tolist()
-        own = hashes[block.first - start :][: len(block)]
-        return hashlib.sha256("".join(own).encode()).hexdigest()
+    @cached_property
+    def all_case_hashes(self) -> str:
+        """The same of all cases."""
+        return self._hashed(0, self.cases)
+
+    def _hashed(self, first: int, stop: int) -> str:
+        digest, size = hashlib.sha256(), block_size(self.cases)
+        for block in self.blocks[first // size : -(-stop // size)]:
+            if not has_key(self.cases_folder, block.first, self.cases_digest(block)):
+                raise LookupError(f"{self.cases_folder} does not hold the cases of {block}")
+            hashes = read_part(self.cases_folder, block.first)["sha256"].tolist()
+            own = hashes[max(first - block.first, 0) : stop - block.first]
+            digest.update("".join(own).encode())
+        return digest.hexdigest()
 
 
 @contextmanager
@@ -150,6 +184,8 @@ def claimed(plan: Plan) -> Iterator[None]:
 def _check_folder(plan: Plan) -> None:
     """Raise an `InputError` where the folder holds anything but this run, or a part of it."""
     folder, there = plan.folder, read_start(plan.folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; choose another --out")
     if there is None:
         # A run that was killed before all others left these.
         if {*folder.iterdir()} - {folder / ".lock", *folder.glob(".run-*.json")}:
@@ -174,9 +210,12 @@ def read_start(folder: Path) -> dict[str, Any] | None:
     """Read what a run was begun with; None where none was."""
     try:
         start: dict[str, Any] = json.loads((folder / "run.json").read_text())
-        return start if {"suite", "methods"} <= set(start) else None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return None
+    match start:
+        case {"suite": dict(), "methods": list(labels)} if all(isinstance(n, str) for n in labels):
+            return start
+    return None
 
 
 def unfinished_run(folder: Path, suite: Suite, labels: Sequence[str]) -> Path | None:
@@ -229,12 +268,12 @@ def explain(suite: Suite, methods: Sequence[Method], folder: Path) -> pd.DataFra
 
 
 def _held(plan: Plan, method: Method, key: Key, block: Block) -> bool:
-    """Whether a block would be taken over; it would not where its cases are not drawn yet."""
+    """Whether a block would be taken over; not where its cases are to be drawn, perhaps others."""
     try:
-        digest = key_digest(key, plan.case_hashes(block))
-    except Exception:  # no rows of these cases, or damaged ones
+        digest = plan.scores_digest(method, key, block)
+    except Exception:  # no rows of these cases, or old or damaged ones
         return False
-    return part_key(plan.scores_folder(method), block.first) == digest
+    return holds(plan.scores_folder(method), block, digest, lambda _: None)
 
 
 def _why(plan: Plan, method: Method, key: Key, held: Sequence[bool]) -> str:
@@ -247,4 +286,5 @@ def _why(plan: Plan, method: Method, key: Key, held: Sequence[bool]) -> str:
     changed = why_redone(before, key)
     if changed:
         return changed
-    return "the rest is not done yet" if any(held) else "not done yet, or its cases changed"
+    undone = "not done yet, or its cases are to be drawn anew"
+    return f"the rest is {undone}" if any(held) else undone

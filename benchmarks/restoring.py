@@ -16,6 +16,7 @@ from inpaintbench.benchmarks.workers import answer
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods.method import Method
 
+PATIENCE = 4  # times as long as measured that a block may take, and a case's limit more
 HOPELESS = 3  # cases in a row that took too long, after which the rest of a block is not tried
 
 
@@ -72,8 +73,9 @@ def restore_block(
     """Restore a block of cases by a method in a process of its own.
 
     In a fresh process the first case is restored alone before the rest: so a hanging method is
-    found after one case. Where anything goes wrong, every case is restored alone. Each call
-    restores its first case twice: a method that answers otherwise when asked again is invalid.
+    found after one case, and it is known how long a block should take. Where anything goes wrong,
+    every case is restored alone. Each call restores its first case twice: a method that answers
+    otherwise when asked again is invalid.
 
     Parameters
     ----------
@@ -108,12 +110,14 @@ def attempt(
 ) -> list[Outcome]:
     """Restore cases by one call of `answer`; a failure is the same outcome for each of them."""
     count = len(packed)
-    limit = limits.seconds * count
+    limit = _time_limit(limits.seconds, count, ask_again, process.pace)
     try:
         answers = process.call(answer, method, packed, others, ask_again, seconds=limit)
     except MethodFailed as error:
         return [Outcome(error.status, error.message, error.traceback)] * count
     seconds = answers.seconds / count
+    cold = count == 1 and not method.looks_around  # it may have loaded or compiled something
+    process.pace = answers.again if cold else max(answers.again, seconds)
     return [
         Outcome("invalid", answers.problems[number])
         if hidden is None
@@ -122,3 +126,13 @@ def attempt(
             zip(hidden_parts(answers, packed), answers.altered, answers.expected, strict=True)
         )
     ]
+
+
+def _time_limit(seconds: float, count: int, ask_again: bool, pace: float) -> float:
+    """Give the seconds for cases restored together, of which the first may be restored twice.
+
+    Several get no longer than they should need at this pace, so that a hang costs little: where
+    that is too short after all, each gets its own time alone.
+    """
+    longest = seconds * (count + ask_again)
+    return longest if count == 1 else min(longest, seconds + PATIENCE * count * pace)

@@ -1,7 +1,8 @@
 """What a score depends on: by this a run knows which finished blocks it may take over.
 
-A key holds the source of the method and of everything of its own package and ours that it imports,
-its parameters, its weights, the versions of the libraries that it imports, and Python's.
+A key holds the source of the method and of everything that it imports of its own package, of ours
+and of no installed one, its parameters, its weights, the versions of the libraries that it imports,
+and Python's.
 """
 
 import ast
@@ -79,9 +80,11 @@ def modules_of(method: Method) -> list[str]:
 def imported_sources(*modules: str) -> frozenset[str]:
     """Find the modules that some import, directly or not, in a function or not; with themselves.
 
-    Only those of inpaintbench and of the modules' own packages.
+    Only those of inpaintbench, of the modules' own packages, and those that belong to no installed
+    package nor to Python: they have no version, and may lie beside the user's own method.
     """
     packages = {OURS, *(name.split(".")[0] for name in modules)}
+    versioned = (sys.stdlib_module_names | _distributions().keys()) - packages
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -89,7 +92,7 @@ def imported_sources(*modules: str) -> frozenset[str]:
         if name in found or not _source(name):
             continue
         found.add(name)
-        waiting += [n for n in _imports(name) if n.split(".")[0] in packages]
+        waiting += [n for n in _imports(name) if n.split(".")[0] not in versioned]
     return frozenset(found)
 
 
@@ -120,7 +123,10 @@ def _source(module: str) -> str:
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Find what a module's source imports; a name taken from a package may be a module, too."""
-    return frozenset(_found_imports(ast.parse(_source(module)), module))
+    try:
+        return frozenset(_found_imports(ast.parse(_source(module)), module))
+    except (SyntaxError, ValueError):  # one that cannot be imported need not be: perhaps in a `try`
+        return frozenset()
 
 
 def _found_imports(tree: ast.AST, module: str) -> Iterator[str]:

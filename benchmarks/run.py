@@ -39,15 +39,8 @@ from inpaintbench.benchmarks.leakage import (
     unknown_training,
 )
 from inpaintbench.benchmarks.parts import part_path, read_column, read_part, write_part
-from inpaintbench.benchmarks.plan import Plan, Warn, claimed, drawn_from, holds
-from inpaintbench.benchmarks.reuse import (
-    Key,
-    key_digest,
-    libraries_of,
-    method_key,
-    modules_of,
-    task_key,
-)
+from inpaintbench.benchmarks.plan import Plan, Warn, claimed, holds
+from inpaintbench.benchmarks.reuse import Key, libraries_of, method_key, modules_of
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.timing import time_methods, timed_places
 from inpaintbench.datasets.files import (
@@ -89,8 +82,7 @@ def run_suite(
     methods : made methods, with different labels
     folder : the run
     jobs : worker processes
-    timeout : seconds that a method may take for a case, on average over a block; a block that takes
-        longer is repeated case by case
+    timeout : seconds that a method may take for a case: see `Limits`
     progress, warn : receive what the user should see
     gibibytes : of memory that a method's process may take
     cluster : see `open_workers`
@@ -179,18 +171,13 @@ class _Photographs:
 
 def _draw_all(plan: Plan, workers: Workers, photographs: _Photographs, warn: Warn) -> None:
     """Write the table of cases, but for the blocks that are there already."""
-    key = task_key(plan.suite.task_module().draw.__module__)
-
-    words = str(drawn_from(plan.suite.model_dump()))
-    hashes = {share.image_id: share.sha256 for share in plan.shares}
 
     def arguments(block: Block) -> tuple[Any, ...]:
         return plan.suite, block, photographs.of(block)
 
     def tasks() -> Iterator[tuple[Any, Task]]:
         for block in plan.blocks:
-            pixels = [hashes[image_id] for image_id in block.image_ids]
-            digest = key_digest(key, words, str(block.parts), *pixels)
+            digest = plan.cases_digest(block)
             if not holds(plan.cases_folder, block, digest, warn):
                 yield (block, digest), (describe_block, partial(arguments, block))
 
@@ -231,12 +218,12 @@ def _score_all(
             write_json(key, plan.key_file(method))
             _remove_others(folder, blocks)
             for place, block in enumerate(blocks):
-                digest = key_digest(key, plan.case_hashes(block))
+                digest = plan.scores_digest(method, key, block)
                 if holds(folder, block, digest, warn):
                     progress(method.label, len(block), plan.cases)
                     continue
                 if plan.suite.task not in method.tasks:
-                    write_part(_skipped(plan, method, block), folder, block.first, digest)
+                    _keep(plan, method, block, Finished(_skipped(plan, method, block)), digest)
                     progress(method.label, len(block), plan.cases)
                     continue
                 others = others_of(place, blocks) if method.looks_around else Block(0, ())
@@ -269,9 +256,17 @@ def _skipped(plan: Plan, method: Method, block: Block) -> pd.DataFrame:
 
 
 def _keep(plan: Plan, method: Method, block: Block, finished: Finished, digest: str) -> None:
-    """Write what came back of a block; its rows last, since they say that the rest is there."""
-    for case_id, picture in finished.pictures.items():
-        write_bytes(picture, picture_path(plan.folder, "restorations", method.label, case_id))
+    """Write what came back of a block; its rows last, since they say that the rest is there.
+
+    An earlier version may have left restorations of cases at which this one fails.
+    """
+    kept = slice(-block.first % plan.kept_every, None, plan.kept_every)
+    for case_id in finished.table["case_id"][kept]:
+        path = picture_path(plan.folder, "restorations", method.label, case_id)
+        if case_id in finished.pictures:
+            write_bytes(finished.pictures[case_id], path)
+        else:
+            path.unlink(missing_ok=True)
     for name, text in finished.tracebacks.items():
         write_text(text, plan.folder / "failures" / name)
     write_part(finished.table, plan.scores_folder(method), block.first, digest)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pebble import ProcessPool
 
-from inpaintbench.benchmarks.isolation import ONE_THREAD
+from inpaintbench.benchmarks.isolation import ONE_THREAD, end_pool, undisturbed
 from inpaintbench.benchmarks.workers import guarded
 from inpaintbench.datasets.cases import Array, Observation
 from inpaintbench.methods.method import Method
@@ -147,7 +147,9 @@ def _time_method(
     with _fresh_process() as pool:
         arguments = [packed, method.label, observations, batch, seen]
         try:
-            rows: list[Row] = pool.schedule(measure, args=arguments, timeout=longest).result()
+            with undisturbed():
+                future = pool.schedule(measure, args=arguments, timeout=longest)
+            rows: list[Row] = future.result()
         except Exception:  # whatever it was: the scores are what counts, and stand
             return []
         return rows + _fit_row(method) + _time_growth(pool, packed, method.label, growing)
@@ -167,8 +169,7 @@ def _fresh_process() -> Iterator[ProcessPool]:
         pool.close()
         pool.join()
     finally:
-        pool.stop()
-        pool.join()
+        end_pool(pool)
         os.environ.clear()
         os.environ.update(before)
 

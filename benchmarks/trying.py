@@ -142,7 +142,9 @@ def restorer(timeout: float) -> Iterator[Restore]:
         kind = (method.label, str(observation.image.dtype), observation.image.ndim)
         with one_at_a_time:
             for seen in [observation] if kind in warm else [_small(observation), observation]:
-                (outcome,) = attempt(process, method, pack([seen]), pack([]), limits)
+                (outcome,) = attempt(
+                    process, method, pack([seen]), pack([]), limits, ask_again=False
+                )
                 if outcome.status in ("timeout", "crash"):
                     warm.clear()  # a new process has loaded nothing
                     return outcome

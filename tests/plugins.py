@@ -87,6 +87,19 @@ def leave_children():
 CHILD = "a child of the misbehaving method"
 
 
+class HangsAt(Method):
+    """Fills with grey at once, but hangs at a picture whose first pixel is `level`."""
+
+    name = "hangs-at"
+    family = "test"
+    level: int = -1
+
+    def restore(self, observation):
+        if observation.image[0, 0] == self.level:
+            time.sleep(1000)
+        return np.full(observation.image.shape, 100.0)
+
+
 class Slow(Method):
     """Fills with a grey that depends on the known pixels, taking its time."""
 

@@ -7,17 +7,21 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import plugins
+import psutil
 import pytest
 from distributed import Client, LocalCluster
+from pebble import ProcessExpired
 from test_run import carried_out, small
 
 import inpaintbench.benchmarks
 from inpaintbench.benchmarks.cluster import open_workers, own_version
+from inpaintbench.benchmarks.isolation import memory_folder
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 
@@ -130,3 +134,73 @@ def test_a_worker_with_another_version_is_refused(tmp_path):
             worker.terminate()
             worker.wait()
     assert own_version() in str(caught.value)
+
+
+def leave_files(then):
+    """Run by a worker: make its folder in memory, and end without clearing it away."""
+    (memory_folder() / "left").write_text("")
+    if then == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return str(memory_folder())
+
+
+def leave_files_and_die():
+    """Run by a process that is a user's command, to all appearance."""
+    with open_workers(2) as workers:
+        print(workers.submit(leave_files, "return").result(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_nothing_stays_in_memory_of_workers_that_were_killed():
+    with open_workers(1) as workers:
+        folder = Path(workers.submit(leave_files, "return").result())
+        assert (folder / "left").exists()
+        with pytest.raises(ProcessExpired):
+            workers.submit(leave_files, "die").result()
+    assert not folder.exists()
+    assert not folder.parent.exists()
+
+
+def test_nothing_stays_in_memory_of_a_command_that_was_killed():
+    script = "import test_cluster; test_cluster.leave_files_and_die()"
+    command = [sys.executable, "-c", script]
+    killed = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    folder = Path(killed.stdout.strip()).parent
+    end = time.monotonic() + 60
+    while folder.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not folder.exists()
+
+
+HEARS_CTRL_C = """
+import signal  # which shells have ignored by what runs in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from inpaintbench.benchmarks.app import main
+main()
+"""
+
+
+def has_forkserver(process):
+    with suppress(psutil.Error):  # one that has just ended
+        children = psutil.Process(process).children()
+        return any("forkserver" in " ".join(child.cmdline()) for child in children)
+    return False
+
+
+def test_ctrl_c_while_workers_start_prints_no_traceback(tmp_path):
+    options = ["run", "--methods=mean", "--cases=8", "--jobs=2", f"--out={tmp_path / 'run'}"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", HEARS_CTRL_C, *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not has_forkserver(run.pid):
+        assert run.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)  # it imports for longer
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    _, told = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert told == f"interrupted; the same command goes on with {tmp_path / 'run'}\n"

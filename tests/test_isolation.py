@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ from inpaintbench.benchmarks.answers import (
     taken,
     unpack,
 )
-from inpaintbench.benchmarks.isolation import Isolation, MethodFailed
-from inpaintbench.benchmarks.restoring import lend
+from inpaintbench.benchmarks.isolation import Isolation, Limits, MethodFailed, end_isolated
+from inpaintbench.benchmarks.restoring import lend, restore_cases
 from inpaintbench.benchmarks.workers import BATCH, answer
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import Method, parse_method
@@ -105,6 +106,29 @@ def test_another_answer_when_asked_again_is_invalid(tmp_path):
     scores, _ = carried_out(tmp_path / "run", [Always(way="random")], suite=small(8))
     assert (scores["status"] == "invalid").all()
     assert scores["message"].str.contains("another answer").all()
+
+
+@pytest.fixture
+def no_process_stays():
+    yield
+    end_isolated()
+
+
+def test_a_case_that_is_restored_twice_has_twice_the_time(observation, no_process_stays):
+    limits = Limits(seconds=2.0)
+    (outcome,) = restore_cases(plugins.Slow(seconds=1.2), [observation], [], limits)
+    assert outcome.is_ok, outcome.message
+
+
+def test_a_hang_in_the_middle_of_a_block_does_not_cost_the_time_of_the_block(no_process_stays):
+    count, guilty, mask = 100, 60, np.eye(9, k=1, dtype=bool)
+    observations = [Observation(np.full((9, 9), number, np.uint8), mask) for number in range(count)]
+    begin = time.monotonic()
+    method = plugins.HangsAt(level=guilty)
+    outcomes = restore_cases(method, observations, [], Limits(seconds=1.0))
+    assert time.monotonic() - begin < count / 2
+    statuses = ["timeout" if number == guilty else "ok" for number in range(count)]
+    assert [outcome.status for outcome in outcomes] == statuses
 
 
 def test_what_a_method_prints_is_not_heard(tmp_path):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import plugins
 import pytest
@@ -133,7 +134,7 @@ def method_of_ones_own(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield package
-    for name in [name for name in sys.modules if name.startswith("own_methods")]:
+    for name in [name for name in sys.modules if name.startswith(("own_methods", "beside"))]:
         del sys.modules[name]
 
 
@@ -150,8 +151,8 @@ def fresh_one():
     return One()
 
 
-def redone(folder, methods):
-    table = explain(small(16), methods, folder).set_index("method")
+def redone(folder, methods, suite=None):
+    table = explain(suite or small(16), methods, folder).set_index("method")
     return table["redone"].to_dict(), table["why"].to_dict()
 
 
@@ -225,13 +226,66 @@ def test_what_changes_the_cases_is_refused(tmp_path):
 
 
 def test_a_photograph_that_was_replaced_is_drawn_anew(tmp_path, photographs):
+    """And all is done again of a method that looks around: it was shown that photograph, too."""
     folder, suite = tmp_path / "run", small(16, images=str(photographs))
-    before, _ = carried_out(folder, [parse_method("mean")], suite=suite)
+    methods = [parse_method("mean"), Surroundings()]
+    before, _ = carried_out(folder, methods, suite=suite)
+    assert redone(folder, methods, suite)[0] == {"mean": 0, "surroundings": 0}
     Image.fromarray(data.moon()).save(photographs / "grey.png")
-    after, _ = carried_out(folder, [parse_method("mean")], suite=suite)
-    fresh, _ = carried_out(tmp_path / "fresh", [parse_method("mean")], suite=suite)
+    assert redone(folder, methods, suite)[0] == {"mean": 1, "surroundings": 4}
+    after, _ = carried_out(folder, methods, suite=suite)
+    fresh, _ = carried_out(tmp_path / "fresh", methods, suite=suite)
     pd.testing.assert_frame_equal(after.drop(columns="seconds"), fresh.drop(columns="seconds"))
-    assert (before["mse"] != after["mse"]).sum() == 4
+    changed = (before["mse"] != after["mse"]).groupby(before["method"]).sum()
+    assert changed.to_dict() == {"mean": 4, "surroundings": 16}
+
+
+class Surroundings(plugins.LooksAround):
+    """Fills with a grey that every pixel of what it is shown changes."""
+
+    name = "surroundings"
+
+    def look_around(self, others):
+        self.level = sum(int(o.image.sum()) for o in others) % 256
+
+    def restore(self, observation):
+        return np.full(observation.image.shape, self.level)
+
+
+def test_a_module_beside_ones_own_is_part_of_the_key(tmp_path, method_of_ones_own):
+    folder = tmp_path / "run"
+    (tmp_path / "beside.py").write_text("LEVEL = 100.0\n")
+    one = method_of_ones_own / "one.py"
+    one.write_text(one.read_text().replace(".helper", "beside"))
+    carried_out(folder, [fresh_one()], suite=small(16))
+    assert redone(folder, [fresh_one()])[0] == {"one": 0}
+    (tmp_path / "beside.py").write_text("LEVEL = 90.0\n")
+    count, why = redone(folder, [fresh_one()])
+    assert count == {"one": 2}
+    assert "module beside changed" in why["one"]
+
+
+def test_no_restoration_stays_of_a_case_that_fails_now(tmp_path, method_of_ones_own):
+    folder, helper = tmp_path / "run", method_of_ones_own / "helper.py"
+    carried_out(folder, [fresh_one()], suite=small(16))
+    assert len([*folder.glob("restorations/one/*")]) == 16
+    helper.write_text("raise RuntimeError('no longer')\n")
+    scores, _ = carried_out(folder, [fresh_one()], suite=small(16))
+    assert set(scores["status"]) == {"error"}
+    assert not [*folder.glob("restorations/one/*")]
+
+
+@pytest.mark.parametrize("begun", [{"suite": 3, "methods": []}, {"suite": {}, "methods": [[]]}, 3])
+def test_a_start_that_is_none_is_no_run(tmp_path, begun):
+    (tmp_path / "run.json").write_text(json.dumps(begun))
+    with pytest.raises(InputError, match="is not empty and no run"):
+        redone(tmp_path, [parse_method("mean")])
+
+
+def test_a_file_is_no_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is no folder"):
+        redone(tmp_path / "file", [parse_method("mean")])
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):
