@@ -313,9 +313,10 @@ def end_pool(pool: ProcessPool) -> None:
     Those that are just starting would complain, were they not killed before their pool is gone.
     """
     pool.stop()
-    if pool._pool_manager_loop is not None:  # it starts others for those that die
-        pool._pool_manager_loop.join()
-        for process in [*pool._pool_manager.worker_manager.workers.values()]:
+    inside: Any = pool
+    with suppress(AttributeError):  # nothing was begun, or a later version of pebble is otherwise
+        inside._pool_manager_loop.join()  # which starts others for those that die
+        for process in [*inside._pool_manager.worker_manager.workers.values()]:
             process.kill()
     pool.join()
 

@@ -22,7 +22,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 # What turns a picture upright, by the orientation that EXIF states.
-TURNS = {
+TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
