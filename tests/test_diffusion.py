@@ -1,5 +1,7 @@
 """The diffusion family against scikit-image, scipy and pictures with known answers."""
 
+import tracemalloc
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -126,6 +128,23 @@ def test_polyharmonic_fills_ignore_what_is_out_of_reach():
         far[: 15 - order] = far[22 + order :] = 7
         filled, other = (polyharmonic_fill(i, mask, order)[mask] for i in (image, far))
         np.testing.assert_allclose(filled, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_what_lies_between_holes_far_apart_is_in_no_equation(name):
+    image = np.random.default_rng(0).integers(1, 256, (800, 700)).astype(np.uint8)
+    corners = np.zeros(image.shape, bool)
+    corners[10:14, 9:12] = corners[-12:-9, -15:-10] = True
+    parts = [(slice(0, 40), slice(0, 40)), (slice(-40, None), slice(-40, None))]
+    alone = [restore(name, image[part], corners[part]) for part in parts]
+    _factorised.cache_clear()
+    tracemalloc.start()
+    restored = restore(name, image, corners)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for part, expected in zip(parts, alone, strict=True):
+        np.testing.assert_allclose(restored[part], expected, atol=1e-6)
+    assert peak < 60 * image.size  # bytes: some arrays of the picture's size, no matrix of it
 
 
 @pytest.mark.parametrize("margin", [1, 3])
