@@ -15,6 +15,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
+from inpaintbench.methods.amle import _extend, _stencil
 from inpaintbench.methods.polyharmonic import _factorised, polyharmonic_fill
 
 LINEAR = ["harmonic", "biharmonic", "thin-plate"]
@@ -269,6 +270,14 @@ def test_amle_minimises_the_steepest_slope_at_every_pixel(observation):
         slopes = (np.abs(tried[:, None] - values) / lengths).max(axis=1)
         own = (np.abs(restored[y, x] - values) / lengths).max()
         assert own <= slopes.min() + 0.02
+
+
+def test_amle_has_come_to_rest_in_a_large_hole():
+    mask = observe(data.camera(), np.s_[150:250, 180:280]).mask
+    restored = restore("amle", data.camera(), mask)
+    further = restored.copy()
+    _extend(further, np.argwhere(mask), *_stencil(1), 0.0, 1000)
+    assert np.abs(further - restored).max() < 1
 
 
 def test_amle_restores_a_cone_that_harmonic_does_not():
