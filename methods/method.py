@@ -104,6 +104,10 @@ class Method(ABC):
         """
         return None
 
+    def caveat(self, mask: Mask) -> str:
+        """Say where it cannot do what it is known for with such holes; "" where it can."""
+        return ""
+
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Give the restored values of each picture's hidden pixels: all that a submission needs.
 
