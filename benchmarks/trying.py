@@ -17,8 +17,6 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_folder, safe_name, write_picture, written_whole
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
-from inpaintbench.methods.networks import windows
-from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.reports.tiles import eight_bits, shades_of
 
 # From one that takes no time to the recommended one: of different families and costs.
@@ -194,7 +192,7 @@ def try_method(
     restored = picture_of(outcome.hidden, observation)
     scores = _scores(restored, picture, mask) if truth_known else {}
     errors = [scores.get(name, float("nan")) for name in ("mse", "psnr")]
-    return Trial(*kind, "ok", caveat(method, mask), outcome.seconds, restored, *errors)
+    return Trial(*kind, "ok", method.caveat(mask), outcome.seconds, restored, *errors)
 
 
 def _scores(restored: Array, truth: Array, mask: Mask) -> dict[str, float]:
@@ -202,16 +200,6 @@ def _scores(restored: Array, truth: Array, mask: Mask) -> dict[str, float]:
     part = around(mask, SCORE_MARGIN)
     case = Case("tried", "try", "", "", 0, truth[part], mask[part])
     return score_picture(restored[part], case)
-
-
-def caveat(method: Method, mask: Mask) -> str:
-    """Say where a method cannot do what it is known for; "" where it can."""
-    if isinstance(method, WindowMethod):
-        large = [hole for hole in windows.holes(mask) if not windows.fits(hole)]
-        if large:
-            side = windows.SIDE - 2 * windows.CONTEXT
-            return f"a hole of over {side} pixels a side does not fit it: kept its harmonic fill"
-    return ""
 
 
 def same_answer(trial: Trial, earlier: Sequence[Trial]) -> str:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
+from inpaintbench.methods.method import all_channels
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
 from inpaintbench.methods.patches import known_patches
 
@@ -23,7 +24,8 @@ class Criminisi(Exemplar):
     pixels from the known patch that differs least in the pixels known of both.
 
     Departs from the paper in that gradients are central differences (one-sided at the rim) and that
-    the data term has a small floor, so that flat rims are filled in the order of confidence.
+    the data term has a small floor, so that flat rims are filled in the order of confidence. In
+    colour the strongest edge is that of any channel, and patches differ by all channels together.
 
     Parameters
     ----------
@@ -45,19 +47,22 @@ class Criminisi(Exemplar):
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
-        return fill_beside(self._fill, observation, self.windows(observation))
+        windows = self.windows(observation)
+        return fill_beside(self._fill, observation, windows, all_channels)
 
     def _fill(self, image: Array, mask: Mask, shape: tuple[int, int]) -> Array:
         part = (slice(shape[0]), slice(shape[1]))
         filled, sources = image.astype(np.float64), known_patches(mask, self.patch)
         if not sources.any():
-            filled[part] = harmonic_fill(image[part], mask[part])
+            for plane in filled:
+                plane[part] = harmonic_fill(plane[part], mask[part])
             return filled
         hidden = mask[part].copy()
         confidence = (~hidden).astype(np.float64)
         highest = float(np.iinfo(image.dtype).max)
         while hidden.any():
-            rim, priority = priorities(filled[part], hidden, confidence, self.patch, highest)
+            seen = filled[:, *part]
+            rim, priority = priorities(seen, hidden, confidence, self.patch, highest)
             y, x = rim[np.argmax(priority)]
             _copy(filled, hidden, confidence, sources, y, x, self.patch)
         return filled
@@ -70,8 +75,11 @@ FLOOR = 1e-3  # of the data term, whose largest value is about 1
 def priorities(
     image: Floats, hidden: Mask, confidence: Floats, patch: int, highest: float
 ) -> tuple[Ints, Floats]:  # pragma: no cover
-    """Find the rim of the hole, hidden pixels beside a known one, and the priority of each."""
-    height, width = image.shape
+    """Find the rim of the hole, hidden pixels beside a known one, and the priority of each.
+
+    The image is `(channels, H, W)`.
+    """
+    height, width = hidden.shape
     rim = np.empty((hidden.sum(), 2), np.int64)
     priority = np.empty(len(rim))
     count = 0
@@ -129,22 +137,23 @@ def _normal(hidden: Mask, y: int, x: int) -> tuple[float, float]:  # pragma: no 
 def _strongest_gradient(
     image: Floats, hidden: Mask, y: int, x: int, patch: int
 ) -> tuple[float, float]:  # pragma: no cover
-    """Find the longest gradient at the known pixels of the patch around a pixel."""
-    height, width = image.shape
+    """Find the longest gradient of any channel at the known pixels of the patch around a pixel."""
+    height, width = hidden.shape
     half, best, best_y, best_x = patch // 2, -1.0, 0.0, 0.0
-    for i in range(max(y - half, 0), min(y + half + 1, height)):
-        for j in range(max(x - half, 0), min(x + half + 1, width)):
-            if hidden[i, j]:
-                continue
-            top = i - 1 if i > 0 and not hidden[i - 1, j] else i
-            bottom = i + 1 if i + 1 < height and not hidden[i + 1, j] else i
-            left = j - 1 if j > 0 and not hidden[i, j - 1] else j
-            right = j + 1 if j + 1 < width and not hidden[i, j + 1] else j
-            along_y = (image[bottom, j] - image[top, j]) / max(bottom - top, 1)
-            along_x = (image[i, right] - image[i, left]) / max(right - left, 1)
-            if along_y * along_y + along_x * along_x > best:
-                best = along_y * along_y + along_x * along_x
-                best_y, best_x = along_y, along_x
+    for plane in image:
+        for i in range(max(y - half, 0), min(y + half + 1, height)):
+            for j in range(max(x - half, 0), min(x + half + 1, width)):
+                if hidden[i, j]:
+                    continue
+                top = i - 1 if i > 0 and not hidden[i - 1, j] else i
+                bottom = i + 1 if i + 1 < height and not hidden[i + 1, j] else i
+                left = j - 1 if j > 0 and not hidden[i, j - 1] else j
+                right = j + 1 if j + 1 < width and not hidden[i, j + 1] else j
+                along_y = (plane[bottom, j] - plane[top, j]) / max(bottom - top, 1)
+                along_x = (plane[i, right] - plane[i, left]) / max(right - left, 1)
+                if along_y * along_y + along_x * along_x > best:
+                    best = along_y * along_y + along_x * along_x
+                    best_y, best_x = along_y, along_x
     return best_y, best_x
 
 
@@ -162,19 +171,21 @@ def _copy(
             if not sources[v, u]:
                 continue
             total = 0.0
-            for i in rows:
-                for j in columns:
-                    if not hidden[i, j]:
-                        difference = image[i, j] - image[v + i - y + half, u + j - x + half]
-                        total += difference * difference
-                if total >= best:
-                    break
+            for c in range(len(image)):
+                for i in rows:
+                    for j in columns:
+                        if not hidden[i, j]:
+                            there = image[c, v + i - y + half, u + j - x + half]
+                            difference = image[c, i, j] - there
+                            total += difference * difference
+                    if total >= best:
+                        break
             if total < best:
                 best, best_v, best_u = total, v, u
     sure = _confidence(confidence, y, x, patch)
     for i in rows:
         for j in columns:
             if hidden[i, j]:
-                image[i, j] = image[best_v + i - y + half, best_u + j - x + half]
+                image[:, i, j] = image[:, best_v + i - y + half, best_u + j - x + half]
                 confidence[i, j] = sure
                 hidden[i, j] = False

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import Method, per_channel
+from inpaintbench.methods.method import Method, all_channels
 from inpaintbench.methods.patches import known_patches
 
 Floats = NDArray[np.float64]
@@ -51,12 +51,12 @@ class EfrosLeung(Method):
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
-        return per_channel(self._fill, observation)
+        return all_channels(self._fill, observation)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         places = np.argwhere(known_patches(mask, self.window))
         if not len(places):
-            return harmonic_fill(image, mask)
+            return np.stack([harmonic_fill(plane, mask) for plane in image])
         filled = image.astype(np.float64)
         offset = np.arange(self.window) - self.window // 2
         bell = np.exp(-np.square(offset * 6.4 / self.window) / 2)
@@ -68,7 +68,7 @@ class EfrosLeung(Method):
 def _synthesise(
     image: Floats, hidden: Mask, places: Ints, bell: Floats, tolerance: float, seed: int
 ) -> None:  # pragma: no cover
-    """Fill all hidden pixels; `image` and `hidden` are changed in place."""
+    """Fill all hidden pixels of `(channels, H, W)`; `image` and `hidden` are changed in place."""
     np.random.seed(seed)  # noqa: NPY002  (numba's own generator, private to compiled code)
     todo = np.argwhere(hidden)
     unlike = np.empty(len(places))
@@ -85,7 +85,7 @@ def _synthesise(
         for k in range(len(places)):
             if unlike[k] <= best * (1 + tolerance):
                 if drawn == 0:
-                    image[y, x] = image[places[k, 0] + half, places[k, 1] + half]
+                    image[:, y, x] = image[:, places[k, 0] + half, places[k, 1] + half]
                     break
                 drawn -= 1
         hidden[y, x] = False
@@ -116,18 +116,19 @@ def _compare(
     A window that is beyond the tolerance of the best so far counts as infinitely unlike.
     """
     half, best = len(bell) // 2, np.inf
-    rows = range(max(-half, -y), min(half + 1, image.shape[0] - y))
-    columns = range(max(-half, -x), min(half + 1, image.shape[1] - x))
+    rows = range(max(-half, -y), min(half + 1, hidden.shape[0] - y))
+    columns = range(max(-half, -x), min(half + 1, hidden.shape[1] - x))
     for k in range(len(places)):
         total = 0.0
-        for i in rows:
-            for j in columns:
-                if not hidden[y + i, x + j]:
-                    there = image[places[k, 0] + half + i, places[k, 1] + half + j]
-                    total += bell[half + i, half + j] * (image[y + i, x + j] - there) ** 2
-            if total > best * (1 + tolerance):
-                total = np.inf
-                break
+        for c in range(len(image)):
+            for i in rows:
+                for j in columns:
+                    if not hidden[y + i, x + j]:
+                        there = image[c, places[k, 0] + half + i, places[k, 1] + half + j]
+                        total += bell[half + i, half + j] * (image[c, y + i, x + j] - there) ** 2
+                if total > best * (1 + tolerance):
+                    total = np.inf
+                    break
         unlike[k] = total
         best = min(best, total)
     return best

@@ -130,7 +130,7 @@ class Fsr(Method):
         """Fill the hidden pixels of a box, block after block."""
         half = self.window // 2
         pixels, hidden = (_surroundings(picture, hole, half) for picture in (filled, mask))
-        inside = _surroundings(np.ones(mask.shape, bool), hole, half)
+        inside = _surroundings(np.broadcast_to(np.True_, mask.shape), hole, half)
         settings = self.block, self.window, self.rho, self.delta
         if mask[hole].size <= SMALL:
             steps: Iterable[Step] = _plan(

@@ -1,6 +1,7 @@
 """The conditional mean of a Gaussian random field, whose variogram photographs have given."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -282,9 +283,9 @@ def _noisy_covariance(variogram: Floats, places: NDArray[np.int64]) -> Floats:
 
 def _covariance(variogram: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
     """A covariance of two lists of pixels with this variogram: any constant added is another."""
-    rows = np.abs(first[:, None, 0] - second[:, 0])
-    columns = np.abs(first[:, None, 1] - second[:, 1])
-    return np.asarray(2 * variogram.max() - variogram[rows, columns])
+    places = np.abs(first[:, None, 0] - second[:, 0]) * variogram.shape[1]
+    places += np.abs(first[:, None, 1] - second[:, 1])
+    return np.asarray(2 * variogram.max() - variogram.take(places))
 
 
 def kriging_fill(
@@ -296,21 +297,27 @@ def kriging_fill(
     """Fill the hidden pixels of an `(H, W)` image, each connected hole from what is around it.
 
     `local` gives the variogram of a hole, from the image and mask around it; `one` the weights of a
-    pixel of a large hole, see `weights_of_one`.
+    pixel of a large hole, see `weights_of_one`. Holes with the same variogram that look the same
+    share their weights: of thousands of specks many do.
     """
     filled = image.astype(np.float64)
     left = np.zeros_like(mask)
     labels, _ = ndimage.label(mask, np.ones((3, 3), bool))
-    known = image[~mask]
+    low, high = image[~mask].min(), image[~mask].max()
+    same = defaultdict(list)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        hole = labels == number
         area = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
+        hole, known = labels[area] == number, ~mask[area]
         variogram = local(image[area], mask[area])
-        if max(mask[area].shape) > min(variogram.shape) or mask[area].all():
-            left |= hole
+        if max(hole.shape) > min(variogram.shape) or not known.any():
+            left[area] |= hole
             continue
-        weights = kriging_weights(variogram, hole[area], ~mask[area])
-        filled[hole] = np.clip(weights @ image[area][~mask[area]], known.min(), known.max())
+        key = (variogram.tobytes(), hole.shape, hole.tobytes(), known.tobytes())
+        same[key].append((area, variogram, hole, known))
+    for holes in same.values():
+        weights = kriging_weights(*holes[0][1:])
+        for area, _, hole, known in holes:
+            filled[area][hole] = np.clip(weights @ image[area][known], low, high)
     if left.any():
         filled[left] = harmonic_fill(image, mask)[left]
         _krige_each(filled, image, mask, left, one)

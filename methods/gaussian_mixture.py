@@ -87,15 +87,6 @@ class GaussianMixture(FittedMethod):
         """Restore one picture."""
         return per_channel(self._fill, observation)
 
-    def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
-        """Restore several pictures, those with holes of one shape after each other."""
-        boxes = [bounding_box(observation.mask) for observation in observations]
-        shapes = [sorted(int(s.stop - s.start) for s in box) for box in boxes]
-        restored: dict[int, Array] = {}
-        for number in sorted(range(len(observations)), key=lambda n: shapes[n]):
-            restored[number] = self.restore(observations[number])
-        return [restored[number] for number in range(len(observations))]
-
     def _fill(self, image: Array, mask: Mask) -> Floats:
         """Fill an `(H, W)` picture."""
         box = bounding_box(mask)

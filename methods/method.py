@@ -104,6 +104,10 @@ class Method(ABC):
         """
         return None
 
+    def caveat(self, mask: Mask) -> str:
+        """Say where it cannot do what it is known for with such holes; "" where it can."""
+        return ""
+
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Give the restored values of each picture's hidden pixels: all that a submission needs.
 
@@ -194,7 +198,21 @@ def highest_value(observation: Observation) -> int:
 
 
 def per_channel(restore: Callable[[Array, Mask], Array], observation: Observation) -> Array:
-    """Apply a function of an `(H, W)` image and mask to every channel of a picture.
+    """Apply a function of an `(H, W)` image and mask to every channel of a picture by itself.
+
+    What has nothing hidden or nothing known is as for `all_channels`.
+    """
+
+    def each(planes: Array, mask: Mask) -> Array:
+        if len(planes) == 1:
+            return restore(planes[0], mask)[None]  # stacked it would be copied
+        return np.stack([restore(plane, mask) for plane in planes])
+
+    return all_channels(each, observation)
+
+
+def all_channels(restore: Callable[[Array, Mask], Array], observation: Observation) -> Array:
+    """Apply a function of an image `(channels, H, W)` and mask to a picture, grey or in colour.
 
     A picture with nothing hidden comes back as it is; one with nothing known becomes mid-grey,
     since there is nothing to go by.
@@ -204,7 +222,5 @@ def per_channel(restore: Callable[[Array, Mask], Array], observation: Observatio
         return image.astype(np.float64)
     if mask.all():
         return np.full(image.shape, (highest_value(observation) + 1) / 2)
-    if image.ndim == 2:
-        return restore(image, mask)
-    channels = [restore(np.ascontiguousarray(image[..., c]), mask) for c in range(image.shape[2])]
-    return np.stack(channels, axis=-1)
+    planes = np.ascontiguousarray(np.moveaxis(image.reshape(*mask.shape, -1), -1, 0))
+    return np.ascontiguousarray(np.moveaxis(restore(planes, mask), 0, -1)).reshape(image.shape)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.method import Method, per_channel
 from inpaintbench.methods.patches import known_patches
 
@@ -76,12 +76,13 @@ def windows_alike(observation: Observation, others: Sequence[Observation]) -> li
     """
     grey, kind = _grey(observation.image), (observation.image.dtype, observation.image.ndim)
     alike = [(_grey(o.image), o) for o in others if (o.image.dtype, o.image.ndim) == kind]
-    labels, count = ndimage.label(observation.mask, np.ones((3, 3), bool))
-    holes = sorted((labels == n for n in range(1, count + 1)), key=np.sum, reverse=True)
+    labels, _ = ndimage.label(observation.mask, np.ones((3, 3), bool))
+    boxes = ndimage.find_objects(labels)
+    largest = np.argsort(-np.bincount(labels.ravel())[1:], kind="stable")
     windows = []
-    for hole in holes[:MOST_HOLES]:
-        box = bounding_box(hole)
-        frame = _grown(box, FRAME, hole.shape)
+    for number in largest[:MOST_HOLES]:
+        box = boxes[number]
+        frame = _grown(box, FRAME, labels.shape)
         known = ~observation.mask[frame]
         if known.sum() >= FRAME:
             windows += _search_frame(grey[frame], known, box, frame, alike)
@@ -121,15 +122,16 @@ def fill_beside(
     fill: Callable[[Array, Mask, tuple[int, int]], Array],
     observation: Observation,
     windows: Sequence[Window],
+    apply: Callable[[Callable[[Array, Mask], Array], Observation], Array] = per_channel,
 ) -> Array:
-    """Apply `fill(image, mask, shape)` to every channel of the picture with windows beside it.
+    """Apply `fill(image, mask, shape)` to the channels of the picture with windows beside it.
 
     The picture itself is the part of `shape` in the upper left corner; the rest is there to be
     copied from, where the mask does not hide it.
     """
     height, width = observation.mask.shape
     canvas = _canvas(observation, windows) if windows else observation
-    filled = per_channel(lambda image, mask: fill(image, mask, (height, width)), canvas)
+    filled = apply(lambda image, mask: fill(image, mask, (height, width)), canvas)
     return filled[:height, :width]
 
 

@@ -37,6 +37,9 @@ class NonLocalMean(Exemplar):
     prediction based on neighbor-embedding methods", IEEE TIP 21(4), 2012): weights that fall with
     unlikeness alone were 6 % worse on validation photographs.
 
+    A hole of over 1,024 pixels keeps its harmonic fill, and so do all holes of a picture with over
+    32 of them. In colour every channel is restored by itself.
+
     Parameters
     ----------
     frame : int
@@ -71,6 +74,15 @@ class NonLocalMean(Exemplar):
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         return fill_beside(self._fill, observation, self.windows(observation))
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether holes are too many, or one too large."""
+        holes, count = ndimage.label(mask, np.ones((3, 3), bool))
+        if count > MOST_HOLES:
+            return f"over {MOST_HOLES} holes are too many for it: kept their harmonic fill"
+        if np.bincount(holes.ravel())[1:].max(initial=0) > LARGEST:
+            return f"a hole of over {LARGEST} pixels does not fit it: kept its harmonic fill"
+        return ""
 
     def _fill(self, image: Array, mask: Mask, shape: tuple[int, int]) -> Array:
         part = (slice(shape[0]), slice(shape[1]))

@@ -22,7 +22,8 @@ class PatchMatch(Exemplar):
     Darabi et al., "Image melding", ACM Transactions on Graphics 31(4), 2012; the last vote draws a
     match towards the harmonic filling as far as it differs from its patch; each level starts half
     from the coarser one and half from the harmonic filling. A match must be known completely, and
-    the answer stays in the known pixels' range.
+    the answer stays in the known pixels' range. In colour every channel is filled by itself, from
+    places of its own: matches vote, and what is averaged is no colour of the picture anyway.
 
     Parameters
     ----------

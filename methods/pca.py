@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.fitted import FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.photographs import draw_windows
-from inpaintbench.methods.rectangles import folded, predict_rectangles
+from inpaintbench.methods.rectangles import folded, is_rectangle, predict_rectangles
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
 Floats = NDArray[np.float64]
@@ -34,8 +34,8 @@ class Pca(PredictingMethod, FittedMethod):
     "Imputing missing data for gene expression arrays", 1999; M. Tipping and C. Bishop,
     "Probabilistic principal component analysis", Journal of the Royal Statistical Society B 61,
     1999). The window's mean is found along with them. That is linear, so one matrix per shape of
-    hole; holes larger than 21 pixels, or no rectangle, keep their harmonic fill. Answers are
-    limited to the range of the known pixels.
+    hole; what is hidden keeps its harmonic fill where it is no single rectangle, over 21 pixels a
+    side or nearer than 4 to the border. Answers are limited to the range of the known pixels.
     """
 
     name = "pca"
@@ -55,6 +55,12 @@ class Pca(PredictingMethod, FittedMethod):
         return predict_rectangles(
             observations, MARGIN, operator, harmonic_fill, clip=True, largest=LARGEST
         )
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no matrix for what is hidden."""
+        if is_rectangle(mask, MARGIN, LARGEST):
+            return ""
+        return f"not one rectangle of up to {LARGEST} pixels a side: kept its harmonic fill"
 
     @staticmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:

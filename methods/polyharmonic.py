@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from inpaintbench.datasets.cases import Array, Mask, bounding_box
@@ -67,15 +67,21 @@ def _factorise(system: sparse.csc_array) -> Any:
 
 def _equations(mask: Mask, order: int) -> tuple[sparse.csc_array, sparse.csc_array]:
     """Set up A, B of A @ hidden = B @ picture: hidden pixels in row-major order, picture flat."""
-    number = np.arange(mask.size).reshape(mask.shape)
-    here = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
-    there = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
+    # Between holes far apart lie pixels that are in no equation: they are not numbered.
+    near = ndimage.binary_dilation(mask, iterations=order)
+    places = np.flatnonzero(near)
+    count, hidden = places.size, np.flatnonzero(mask[near])
+    number = np.full(np.add(mask.shape, 1), -1, np.int32)  # with nothing below and to the right
+    number[:-1, :-1][near] = np.arange(count)
+    y, x = np.nonzero(near)
+    there = np.concatenate([number[y, x + 1], number[y + 1, x]])
+    here, there = np.tile(np.arange(count), 2)[there >= 0], there[there >= 0]
     pairs = (np.concatenate([here, there]), np.concatenate([there, here]))
-    adjacent = sparse.csr_array((np.ones(pairs[0].size), pairs), shape=(mask.size, mask.size))
+    adjacent = sparse.csr_array((np.ones(pairs[0].size), pairs), shape=(count, count))
     laplacian = (sparse.diags_array(adjacent.sum(axis=1)) - adjacent).tocsr()
-    hidden = np.flatnonzero(mask)
     rows = laplacian[hidden]
     for _ in range(order - 1):
         rows = rows @ laplacian
-    known = sparse.diags_array((~mask).ravel().astype(np.float64))
-    return rows[:, hidden].tocsc(), (-rows @ known).tocsc()
+    known = ((~mask[near]).astype(np.float64), (np.arange(count), places))
+    into = sparse.csr_array(known, shape=(count, mask.size))
+    return rows[:, hidden].tocsc(), (-rows @ into).tocsc()

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import Method, per_channel
+from inpaintbench.methods.method import Method, all_channels
 from inpaintbench.methods.patches import known_patches
 
 Floats = NDArray[np.float64]
@@ -54,12 +54,12 @@ class Quilting(Method):
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
-        return per_channel(self._fill, observation)
+        return all_channels(self._fill, observation)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         places = np.argwhere(known_patches(mask, self.block))
         if not len(places):
-            return harmonic_fill(image, mask)
+            return np.stack([harmonic_fill(plane, mask) for plane in image])
         filled, there, rng = image.astype(np.float64), ~mask, np.random.default_rng(self.seed)
         starts = [
             _starts(side, length, self.block, self.overlap)
@@ -70,13 +70,13 @@ class Quilting(Method):
                 here = (slice(y, y + self.block), slice(x, x + self.block))
                 if not mask[here].any():
                     continue
-                old, known = filled[here], there[here]
+                old, known = filled[:, *here], there[here]
                 unlike = _compare(filled, old, known, places)
                 good = np.flatnonzero(unlike <= unlike.min() * (1 + self.tolerance))
                 v, u = places[rng.choice(good)]
-                new = filled[v : v + self.block, u : u + self.block]
+                new = filled[:, v : v + self.block, u : u + self.block]
                 take = _new_pixels(old, new, known, self.overlap) & mask[here]
-                old[take] = new[take]
+                old[:, take] = new[:, take]
                 known[:] = True
         return filled
 
@@ -89,9 +89,9 @@ def _starts(side: slice, length: int, block: int, overlap: int) -> list[int]:
 
 def _new_pixels(old: Floats, new: Floats, known: Mask, overlap: int) -> Mask:
     """Mark which pixels the new block takes: all that are not there yet, and those past cuts."""
-    errors = np.where(known, np.square(old - new), 0)
+    errors = np.where(known, np.square(old - new).sum(axis=0), 0)
     steps = np.arange(overlap)
-    take = np.ones(old.shape, bool)
+    take = np.ones(known.shape, bool)
     if known[:, :overlap].any():
         take[:, :overlap] &= steps >= cheapest_path(errors[:, :overlap])[:, None]
     if known[:overlap].any():
@@ -118,12 +118,13 @@ def cheapest_path(errors: Floats) -> Ints:
 
 @numba.njit(cache=True)
 def _compare(image: Floats, old: Floats, known: Mask, places: Ints) -> Floats:  # pragma: no cover
-    """Sum of squared differences of known blocks from what is known of another."""
+    """Sum of squared differences of known blocks from what is known of another, all channels."""
     unlike = np.zeros(len(places))
     for k in range(len(places)):
-        for i in range(len(old)):
-            for j in range(len(old)):
-                if known[i, j]:
-                    there = image[places[k, 0] + i, places[k, 1] + j]
-                    unlike[k] += (old[i, j] - there) ** 2
+        for c in range(len(old)):
+            for i in range(len(known)):
+                for j in range(len(known)):
+                    if known[i, j]:
+                        there = image[c, places[k, 0] + i, places[k, 1] + j]
+                        unlike[k] += (old[c, i, j] - there) ** 2
     return unlike

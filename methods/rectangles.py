@@ -115,6 +115,11 @@ def predict_rectangles(
     ]
 
 
+def is_rectangle(mask: Mask, margin: int, largest: int) -> bool:
+    """Whether a mask hides what a matrix of `predict_rectangles` restores."""
+    return bool(_boxes([mask], margin, largest).any())
+
+
 def _boxes(masks: Sequence[Mask], margin: int, largest: int) -> Ints:
     """Find the rectangles (top, left, height, width) that masks hide; zeros where others."""
     boxes = np.zeros((len(masks), 4), np.int64)

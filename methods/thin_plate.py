@@ -59,14 +59,15 @@ class ThinPlate(PredictingMethod):
     def _fill(self, image: Array, mask: Mask) -> Array:
         from scipy.ndimage import find_objects, label
 
-        filled, known = harmonic_fill(image, mask), image[~mask]
+        filled = harmonic_fill(image, mask)
+        low, high = image[~mask].min(), image[~mask].max()
         holes, _ = label(mask, np.ones((3, 3)))
         for number, box in enumerate(find_objects(holes), 1):
             reach = self.margin
             window = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
             hole = holes[window] == number
             part = filled[window]
-            part[hole] = self._bend(part, hole, mask[window]).clip(known.min(), known.max())
+            part[hole] = self._bend(part, hole, mask[window]).clip(low, high)
         return filled
 
     def _bend(self, image: Floats, hole: Mask, mask: Mask) -> Floats:

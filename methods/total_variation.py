@@ -78,29 +78,31 @@ def _descend(
     image: Floats, mask: Mask, step: float, tolerance: float, iterations: int
 ) -> int:  # pragma: no cover
     """Minimise over the hidden pixels of an image of range 0..1, in place; count the iterations."""
-    squares = _squares(mask)
+    squares, places = _squares(mask)
     dual = np.zeros((len(squares), 4))
     ahead, pull = image.copy(), np.zeros_like(image)
     start = _total_variation(image, squares)
     for iteration in range(iterations):
         _ascend(ahead, dual, squares, 1 / (8 * step))
-        _pull(dual, squares, pull)
-        for y in range(mask.shape[0]):
-            for x in range(mask.shape[1]):
-                if mask[y, x]:
-                    before = image[y, x]
-                    image[y, x] -= step * pull[y, x]
-                    ahead[y, x] = 2 * image[y, x] - before
-        if iteration % 10 == 9 and _gap(image, mask, squares, pull) <= tolerance * start:
+        _pull(dual, squares, places, pull)
+        for y, x in places:
+            if mask[y, x]:
+                before = image[y, x]
+                image[y, x] -= step * pull[y, x]
+                ahead[y, x] = 2 * image[y, x] - before
+        if iteration % 10 == 9 and _gap(image, mask, squares, places, pull) <= tolerance * start:
             return iteration + 1
     return iterations
 
 
 @numba.njit(cache=True)
-def _squares(mask: Mask) -> Ints:  # pragma: no cover
-    """Top left pixels of all squares of 2x2 pixels that hold a hidden one."""
+def _squares(mask: Mask) -> tuple[Ints, Ints]:  # pragma: no cover
+    """Top left pixels of all squares of 2x2 pixels that hold a hidden one; all their pixels."""
     touched = mask[:-1, :-1] | mask[1:, :-1] | mask[:-1, 1:] | mask[1:, 1:]
-    return np.argwhere(touched)
+    squares, inside = np.argwhere(touched), np.zeros_like(mask)
+    for y, x in squares:
+        inside[y : y + 2, x : x + 2] = True
+    return squares, np.argwhere(inside)
 
 
 @numba.njit(cache=True)
@@ -135,9 +137,10 @@ def _ascend(ahead: Floats, dual: Floats, squares: Ints, step: float) -> None:  #
 
 
 @numba.njit(cache=True)
-def _pull(dual: Floats, squares: Ints, pull: Floats) -> None:  # pragma: no cover
+def _pull(dual: Floats, squares: Ints, places: Ints, pull: Floats) -> None:  # pragma: no cover
     """Apply the transpose of the differences to the dual vectors."""
-    pull[:] = 0
+    for y, x in places:
+        pull[y, x] = 0
     for k in range(len(squares)):
         y, x = squares[k]
         top, bottom = ROOT_HALF * dual[k, 0], ROOT_HALF * dual[k, 1]
@@ -149,10 +152,11 @@ def _pull(dual: Floats, squares: Ints, pull: Floats) -> None:  # pragma: no cove
 
 
 @numba.njit(cache=True)
-def _gap(image: Floats, mask: Mask, squares: Ints, pull: Floats) -> float:  # pragma: no cover
+def _gap(
+    image: Floats, mask: Mask, squares: Ints, places: Ints, pull: Floats
+) -> float:  # pragma: no cover
     """Total variation less the dual value, the least of `pull @ image` over hidden 0..1."""
     gap = _total_variation(image, squares)
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
-            gap -= min(0.0, pull[y, x]) if mask[y, x] else pull[y, x] * image[y, x]
+    for y, x in places:
+        gap -= min(0.0, pull[y, x]) if mask[y, x] else pull[y, x] * image[y, x]
     return gap

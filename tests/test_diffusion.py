@@ -1,5 +1,7 @@
 """The diffusion family against scikit-image, scipy and pictures with known answers."""
 
+import tracemalloc
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
+from inpaintbench.methods.amle import _extend, _stencil
 from inpaintbench.methods.polyharmonic import _factorised, polyharmonic_fill
 
 LINEAR = ["harmonic", "biharmonic", "thin-plate"]
@@ -126,6 +129,23 @@ def test_polyharmonic_fills_ignore_what_is_out_of_reach():
         far[: 15 - order] = far[22 + order :] = 7
         filled, other = (polyharmonic_fill(i, mask, order)[mask] for i in (image, far))
         np.testing.assert_allclose(filled, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_what_lies_between_holes_far_apart_is_in_no_equation(name):
+    image = np.random.default_rng(0).integers(1, 256, (800, 700)).astype(np.uint8)
+    corners = np.zeros(image.shape, bool)
+    corners[10:14, 9:12] = corners[-12:-9, -15:-10] = True
+    parts = [(slice(0, 40), slice(0, 40)), (slice(-40, None), slice(-40, None))]
+    alone = [restore(name, image[part], corners[part]) for part in parts]
+    _factorised.cache_clear()
+    tracemalloc.start()
+    restored = restore(name, image, corners)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for part, expected in zip(parts, alone, strict=True):
+        np.testing.assert_allclose(restored[part], expected, atol=1e-6)
+    assert peak < 60 * image.size  # bytes: some arrays of the picture's size, no matrix of it
 
 
 @pytest.mark.parametrize("margin", [1, 3])
@@ -250,6 +270,14 @@ def test_amle_minimises_the_steepest_slope_at_every_pixel(observation):
         slopes = (np.abs(tried[:, None] - values) / lengths).max(axis=1)
         own = (np.abs(restored[y, x] - values) / lengths).max()
         assert own <= slopes.min() + 0.02
+
+
+def test_amle_has_come_to_rest_in_a_large_hole():
+    mask = observe(data.camera(), np.s_[150:250, 180:280]).mask
+    restored = restore("amle", data.camera(), mask)
+    further = restored.copy()
+    _extend(further, np.argwhere(mask), *_stencil(1), 0.0, 1000)
+    assert np.abs(further - restored).max() < 1
 
 
 def test_amle_restores_a_cone_that_harmonic_does_not():

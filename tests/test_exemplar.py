@@ -1,6 +1,7 @@
 """Filling with patches, against brute force, periodic textures and twin pictures."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def test_nothing_leaves_the_range_of_the_known_pixels(name, observation):
 def test_a_copying_method_gives_only_values_that_there_are(name, observation):
     restored = parse_method(name).restore(observation)[observation.mask]
     assert np.isin(restored, observation.image[~observation.mask]).all()
+
+
+@pytest.mark.parametrize("name", ["criminisi", "efros-leung", "quilting"])
+def test_a_copying_method_gives_only_colours_that_there_are(name):
+    colours = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40]], np.uint8)
+    blocks = np.random.default_rng(0).integers(0, 4, (20, 20)).repeat(4, 0).repeat(4, 1)
+    hidden = observe(colours[blocks], (slice(33, 46), slice(33, 46)))
+    restored = parse_method(name).restore(hidden)[hidden.mask]
+    assert (restored[:, None] == colours).all(axis=2).any(axis=1).all()
 
 
 @pytest.mark.parametrize("name", EXEMPLAR)
@@ -212,7 +222,7 @@ def test_criminisis_priorities_are_the_papers():
     hidden[15:25, 12:30] = hidden[20:29, 20:26] = True
     confidence = np.where(hidden, 0, rng.random(image.shape))
     expected_rim, expected = direct_priorities(image, hidden, confidence, 9, 255)
-    rim, priority = priorities(image, hidden, confidence, 9, 255.0)
+    rim, priority = priorities(image[None], hidden, confidence, 9, 255.0)
     assert np.array_equal(rim, expected_rim)
     np.testing.assert_allclose(priority, expected, rtol=1e-9)
 
@@ -244,6 +254,20 @@ def test_the_frame_is_found_where_it_was_taken_from():
     # The hole's place in the twin, 11 rows up and 18 columns right, with 12 pixels around it.
     assert np.array_equal(best.pixels, others[1].image[7:40, 46:81])
     assert np.array_equal(best.mask, others[1].mask[7:40, 46:81])
+
+
+def test_many_specks_cost_no_mask_each_where_other_pictures_are_looked_at():
+    hidden, _, others = views_of_one_wall()
+    image = np.pad(hidden.image, ((0, 500), (0, 500)), mode="reflect")
+    mask = np.zeros(image.shape, bool)
+    mask[: hidden.mask.shape[0], : hidden.mask.shape[1]] = hidden.mask  # the largest hole
+    mask[100::50, 100::50] = True
+    tracemalloc.start()
+    best = windows_alike(Observation(np.where(mask, 0, image), mask), others)[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert best.distance == pytest.approx(0, abs=1e-9)
+    assert peak < 50 * mask.size  # bytes; there are 100 specks
 
 
 @pytest.mark.parametrize("name", SEARCHING)

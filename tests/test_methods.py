@@ -1,5 +1,7 @@
 """Each classical method against an independent source: a library, a brute force, a known answer."""
 
+import tracemalloc
+
 import cv2
 import hypothesis.strategies as st
 import numpy as np
@@ -61,6 +63,22 @@ def test_ring_mean_gives_every_hole_its_own_mean():
         Observation(np.where(mask, 0, image).astype(np.uint8), mask)
     )
     assert np.array_equal(restored, image)
+
+
+@pytest.mark.parametrize("name", ["ring-mean", "ring-median:width=3"])
+def test_a_hole_looks_at_no_more_of_a_large_picture_than_its_ring(name):
+    image = np.random.default_rng(0).integers(1, 256, (600, 800)).astype(np.uint8)
+    mask = np.zeros(image.shape, bool)
+    mask[0, 0] = mask[300:303, 400:402] = mask[-1, -1] = True
+    image[mask] = 0
+    tracemalloc.start()
+    restored = parse_method(name).restore(Observation(image, mask))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    part = (slice(290, 310), slice(390, 410))
+    alone = parse_method(name).restore(Observation(image[part], mask[part]))
+    assert np.array_equal(restored[part], alone)
+    assert peak < 14 * image.size  # bytes: the answer, the holes' numbers, and little else
 
 
 def brute_force_harmonic(image, mask):

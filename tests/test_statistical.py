@@ -1,5 +1,7 @@
 """Methods fitted on photographs: against brute force and known models; fitting by command."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -17,6 +19,7 @@ from inpaintbench.datasets.tasks.drawing import draw_cases
 from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
 from inpaintbench.methods.gaussian import (
     MARGIN,
+    kriging_fill,
     kriging_weights,
     mean_variogram,
     rectangle_weights,
@@ -77,6 +80,21 @@ def test_gaussian_restores_a_ragged_hole_at_the_border_by_the_same_rule():
     variogram = variogram_around(observation, area, method.fitted())
     expected = brute_force(observation.image, mask, area, variogram)
     np.testing.assert_allclose(method.restore(observation)[mask], expected, atol=1e-3)
+
+
+def test_a_hole_kriges_from_no_more_of_a_large_picture_than_its_surroundings():
+    image = np.random.default_rng(0).integers(1, 256, (1000, 1000)).astype(np.uint8)
+    mask = np.zeros(image.shape, bool)
+    mask[0, 0] = mask[0, -1] = mask[-1, 5] = True
+    variogram = 1 - np.exp(-np.hypot(*np.mgrid[:61, :61]) / 5)
+    tracemalloc.start()
+    filled = kriging_fill(image, mask, lambda *_: variogram, NotImplemented)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for area in (np.s_[:20, :20], np.s_[:20, -20:], np.s_[-20:, :30]):
+        alone = kriging_fill(image[area], mask[area], lambda *_: variogram, NotImplemented)
+        np.testing.assert_allclose(filled[area], alone)
+    assert peak < 16 * image.size  # bytes: the answer, numbers of holes, the known pixels
 
 
 def variogram_around(observation, area, fitted):

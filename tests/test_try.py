@@ -14,7 +14,6 @@ from inpaintbench.benchmarks.app import app
 from inpaintbench.benchmarks.trying import (
     Trial,
     around,
-    caveat,
     hole_mask,
     read_picture,
     restorer,
@@ -150,9 +149,34 @@ def test_scores_are_those_of_the_hidden_pixels_wherever_they_are():
 def test_a_hole_too_large_for_a_network_is_told():
     picture = data.camera()
     small, large = (hole_mask(picture, [f"100,100,{n},{n}"], None) for n in (48, 49))
-    assert caveat(parse_method("cnn"), small) == ""
-    assert "harmonic" in caveat(parse_method("cnn"), large)
-    assert caveat(parse_method("harmonic"), large) == ""
+    assert parse_method("cnn").caveat(small) == ""
+    assert "harmonic" in parse_method("cnn").caveat(large)
+    assert parse_method("harmonic").caveat(large) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "fits", "not_any_more"),
+    [
+        ("non-local-mean", ["100,100,32,32"], ["100,100,41,25"]),
+        (
+            "non-local-mean",
+            [f"9,{9 * n},3,3" for n in range(32)],
+            [f"9,{9 * n},3,3" for n in range(33)],
+        ),
+        ("pca", ["100,100,21,21"], ["100,100,21,22"]),
+        ("pca", ["4,100,5,5"], ["3,100,5,5"]),
+        ("pca", ["100,100,5,5"], ["100,100,5,5", "200,100,5,5"]),
+    ],
+)
+def test_what_keeps_its_harmonic_fill_is_told(name, fits, not_any_more):
+    picture, method = data.camera(), parse_method(name)
+    with restorer(60) as restore:
+        for boxes, kept in ((fits, False), (not_any_more, True)):
+            mask = hole_mask(picture, boxes, None)
+            trial = try_method(restore, method, picture, mask, True)
+            harmonic = try_method(restore, parse_method("harmonic"), picture, mask, True)
+            assert ("harmonic" in trial.note) == kept
+            assert np.array_equal(trial.picture, harmonic.picture) == kept
 
 
 def test_the_same_answer_is_told():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.datasets.tasks import crop
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.harmonic import harmonic_fill
@@ -35,6 +35,13 @@ class WindowMethod(NetworkMethod):
         from inpaintbench.methods.networks.crops import Crops
 
         return Crops(pictures, seed, one_each)
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether a hole is too large."""
+        if all(windows.fits(hole) for hole in windows.holes(mask)):
+            return ""
+        side = windows.SIDE - 2 * windows.CONTEXT
+        return f"a hole of over {side} pixels a side does not fit it: kept its harmonic fill"
 
     def restore_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore several pictures; their windows share batches."""
