@@ -19,7 +19,7 @@ from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
 from inpaintbench.reports.tiles import eight_bits, shades_of
 
-# From one that takes no time to the recommended one: of different families and costs.
+# From one that takes no time to the best network: of different families and costs.
 USUAL = ("harmonic", "coherence-transport", "fsr", "patchmatch", "cnn")
 
 LOSSLESS = frozenset({".png", ".tif", ".tiff"})

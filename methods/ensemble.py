@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.method import Method, PredictingMethod, highest_value
 from inpaintbench.methods.registry import parse_method
@@ -67,6 +67,11 @@ class Ensemble(PredictingMethod, WeightedMethod):
         """
         expected = (member.expected_errors(observations) for member in self.members)
         return next((errors for errors in expected if errors is not None), None)
+
+    def caveat(self, mask: Mask) -> str:
+        """Say where a member cannot do what it is known for."""
+        caveats = (member.caveat(mask) for member in self.members)
+        return next((caveat for caveat in caveats if caveat), "")
 
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:
         """The card of its own weights, and its members' cards."""
