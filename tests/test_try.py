@@ -151,6 +151,7 @@ def test_a_hole_too_large_for_a_network_is_told():
     small, large = (hole_mask(picture, [f"100,100,{n},{n}"], None) for n in (48, 49))
     assert parse_method("cnn").caveat(small) == ""
     assert "harmonic" in parse_method("cnn").caveat(large)
+    assert parse_method("ensemble").caveat(large) == parse_method("cnn").caveat(large)
     assert parse_method("harmonic").caveat(large) == ""
 
 
