@@ -4,7 +4,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -248,14 +248,12 @@ def submit(
 
     if method != "best":
         parse_method(method)  # a wrong name is told before a wrong file
+    chosen_from = load_run(run) if run else None
     task = task_of(testset)
-    folder = run or last_run(RUNS, task)
-    try:
-        chosen_from = load_run(folder) if folder else None
-    except InputError:
-        if run or method == "best":
-            raise
-        chosen_from = None  # a damaged run need not keep anyone from submitting
+    if not run and (last := last_run(RUNS, task)):
+        # A damaged run need not keep anyone from submitting by a method of their own choice.
+        with suppress(InputError) if method != "best" else nullcontext():
+            chosen_from = load_run(last)
     if chosen_from and not is_of_task(chosen_from, task):
         raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
     if method == "best" and chosen_from:

@@ -300,6 +300,7 @@ def loaded(tab, address, file):
 
 
 def choose(tab, *names):
+    tab.wait_for_selector("input[name=method]")
     values = "(ticks) => ticks.map((tick) => tick.value)"
     ticked = tab.locator("input[name=method]:checked").evaluate_all(values)
     for name in {*names} ^ {*ticked}:
