@@ -26,4 +26,4 @@ class ScratchesCnn(PictureMethod):
         """Make the untrained network."""
         from inpaintbench.methods.networks.picture_unet import PictureUNet
 
-        return PictureUNet(3, (64, 96, 128), (3, 2, 2))
+        return PictureUNet(3, (64, 96, 128), (3, 4, 4))
