@@ -1,6 +1,6 @@
 """Stacked denoising autoencoders on patches."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from inpaintbench.methods.networks.window_method import WindowMethod
 
@@ -15,6 +15,7 @@ class DenoisingAutoencoder(WindowMethod):
     """
 
     name = "denoising-autoencoder"
+    several: ClassVar[bool] = False  # it sees but the patch around the middle of all that is hidden
     symmetries: bool = False  # the published network used none
 
     def build(self) -> "DenoisingAutoencoderNet":

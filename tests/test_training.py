@@ -605,6 +605,11 @@ def test_training_windows_have_several_holes_and_validation_windows_the_challeng
     assert 3 < np.mean(counts[100:]) < 6
 
 
+def test_what_sees_the_patch_around_a_hole_is_trained_on_windows_of_one():
+    shown = parse_method("denoising-autoencoder").examples([data.camera()], 0, one_each=False)
+    assert {len(windows.holes(shown[number][2][0].numpy() > 0)) for number in range(50)} == {1}
+
+
 def test_epochs_never_repeat_a_crop():
     sampler, seen = EpochSampler(10), []
     for epoch in range(3):

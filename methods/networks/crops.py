@@ -26,7 +26,17 @@ class Crops(Examples):
     Tensors of shape `(1, SIDE, SIDE)`. A window for training has further holes beside the
     challenge's own. Most of an error is what no network could know, so three times as many hidden
     pixels teach nearly as much as three windows do, in the time of one.
+
+    Parameters
+    ----------
+    several : whether a window for training has these further holes
     """
+
+    def __init__(
+        self, pictures: Sequence[Array], seed: int, one_each: bool = False, several: bool = True
+    ) -> None:
+        super().__init__(pictures, seed, one_each)
+        self.several = several and not one_each
 
     def __getitem__(self, index: int) -> Example:
         """Draw one crop."""
@@ -37,7 +47,7 @@ class Crops(Examples):
         (hole,) = windows.holes(mask)
         truth = windows.cut(picture, mask, hole)
         boxes = [truth.inner]
-        if not self.one_each:
+        if self.several:
             boxes += further_holes(truth.mask, rng)
         highest = np.iinfo(picture.dtype).max
         filled = _filled(truth.pixels, boxes)

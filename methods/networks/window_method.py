@@ -24,17 +24,23 @@ class WindowMethod(NetworkMethod):
     Each connected hole gets a window of its own, and each colour channel is restored by itself. A
     hole too large for a window (over 48 pixels) keeps its harmonic fill. In bfloat16 the challenge
     MSE is the same to within a few tenths of a percent.
+
+    Attributes
+    ----------
+    several : bool
+        In training, whether a window has further holes beside the one in its middle: see `Crops`.
     """
 
     task: ClassVar[Task] = crop
     tasks = ("crop", "scratches")
     limits = "it was trained on small holes in pictures that use all of 0..255"
+    several: ClassVar[bool] = True
 
     def examples(self, pictures: Sequence[Array], seed: int, one_each: bool) -> "Crops":
         """Draw windows around the challenge's crops."""
         from inpaintbench.methods.networks.crops import Crops
 
-        return Crops(pictures, seed, one_each)
+        return Crops(pictures, seed, one_each, self.several)
 
     def caveat(self, mask: Mask) -> str:
         """Say whether a hole is too large."""
