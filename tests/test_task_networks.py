@@ -398,7 +398,7 @@ def test_shipped_weights_have_a_complete_card(name):
     assert card["task"] == method.task.NAME  # which stands for all of its tasks
     assert card["method"] == method.weights_name
     load_weights(method.build(), method.weights_path)
-    assert method.weights_path.stat().st_size <= 4_000_000
+    assert method.weights_path.stat().st_size <= 7_000_000
 
 
 SHORT = Settings(crops=128, batch=16, epoch_crops=64, workers=0)
