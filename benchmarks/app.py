@@ -754,26 +754,21 @@ def _print_run(console: "Console", run: "Run", page: Path, quiet: bool, json: bo
     console.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_table(
-    console: "Console", frame: "pd.DataFrame", spare: Sequence[str] = (), left: Sequence[str] = ()
-) -> None:
+def _print_table(console: "Console", frame: "pd.DataFrame", spare: Sequence[str] = ()) -> None:
     """Print a table of which numbers and names stay whole; only long texts wrap.
 
-    Parameters
-    ----------
-    spare : columns to leave out, one after the other, where the terminal is too narrow for all
-    left : those that were left out
+    Where the terminal is too narrow for all, columns of `spare` are left out, the first ones first.
     """
     from rich.measure import Measurement
 
-    table = _table(frame)
-    least = Measurement.get(console, console.options.update_width(10_000), table).minimum
-    if least > console.width and spare:
-        fewer = frame.drop(columns=spare[0])
-        return _print_table(console, fewer, spare[1:], [*left, spare[0]])
+    for left_out in range(len(spare) + 1):
+        table = _table(frame.drop(columns=list(spare[:left_out])))
+        least = Measurement.get(console, console.options.update_width(10_000), table).minimum
+        if least <= console.width:
+            break
     console.print(table, width=max(least, console.width), crop=False)
-    if left:
-        print(f"(too narrow for {', '.join(left)}: the page has them)")
+    if left_out:
+        print(f"(too narrow for {', '.join(spare[:left_out])}: the page has them)")
 
 
 def _table(frame: "pd.DataFrame") -> "Table":

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import Array, Case, Mask
+from inpaintbench.datasets.cases import Array, Case, Mask, grown
 from inpaintbench.datasets.tasks.low_light import BRIGHT, DARK
 
 ROUNDING = 1 / 12  # variance of rounding to integers: the least MSE that PSNR is computed from
@@ -80,10 +80,7 @@ def _ssim(pair: _Pair) -> float:
     if min(mask.shape) < SSIM_SIDE or not mask.any():
         return float("nan")
     # Only what lies around the hole plays a part.
-    near = tuple(
-        slice(max(side.start - SSIM_SIDE, 0), side.stop + SSIM_SIDE)
-        for side in pair.case.observation.hidden_box
-    )
+    near = grown(pair.case.observation.hidden_box, SSIM_SIDE)
     similarity = structural_similarity(
         pair.picture[near],
         truth[near],

@@ -32,6 +32,15 @@ def bounding_box(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
+def grown(box: tuple[slice, slice], by: int) -> tuple[slice, slice]:
+    """Grow a rectangle by so many pixels to all sides, but not over the upper and left border.
+
+    Beyond the others there is nothing to cut out.
+    """
+    rows, columns = (slice(max(side.start - by, 0), side.stop + by) for side in box)
+    return rows, columns
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What a method may see of a case.

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box, grown
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import Method, per_channel
 from inpaintbench.methods.patches import halve
@@ -64,8 +64,7 @@ class Amle(Method):
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         filled = harmonic_fill(image, mask)
-        reach = self.radius
-        window = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in bounding_box(mask))
+        window = grown(bounding_box(mask), self.radius)
         part = filled[window].copy()
         self._settle(part, mask[window])
         filled[window] = part

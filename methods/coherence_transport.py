@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box, grown
 from inpaintbench.methods.method import Method, highest_value, per_channel
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ class CoherenceTransport(Method):
         from scipy.ndimage import distance_transform_edt
 
         reach = math.ceil(self.epsilon + 3 * self.sigma + 3 * self.rho) + 2
-        window = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in bounding_box(mask))
+        window = grown(bounding_box(mask), reach)
         part, hidden = np.where(mask, 0, image)[window].copy(), mask[window].copy()
         places = np.argwhere(hidden)
         depths = distance_transform_edt(hidden)[hidden]

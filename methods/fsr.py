@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import fft2
 from scipy.ndimage import binary_dilation, distance_transform_edt, find_objects, label
 
-from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box, grown
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.local_spectrum import local_spectrum_fill
 from inpaintbench.methods.method import Method, highest_value, per_channel
@@ -162,8 +162,7 @@ class Fsr(Method):
 def _surroundings(picture: Array, hole: tuple[slice, slice], margin: int) -> Array:
     """Cut a box with a margin out of a picture, 0 outside of it."""
     top, left = (max(margin - side.start, 0) for side in hole)
-    rows, columns = (slice(max(s.start - margin, 0), s.stop + margin) for s in hole)
-    cut = picture[rows, columns]
+    cut = picture[grown(hole, margin)]
     shape = [side.stop - side.start + 2 * margin for side in hole]
     padded = np.zeros(shape, picture.dtype)
     padded[top : top + cut.shape[0], left : left + cut.shape[1]] = cut

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft, linalg, ndimage
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation, grown
 from inpaintbench.methods.fitted import Arrays, FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
@@ -128,7 +128,7 @@ def _kind(rough: float, directed: float, roughness: Floats) -> Kind:
 def _kind_along(observation: Observation, roughness: Floats) -> Kind:
     """Tell the kind of a hole's surroundings, rows being along its longer side."""
     box = observation.hidden_box
-    area = tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
+    area = grown(box, MARGIN)
     kind = kind_of(observation.image[area], observation.mask[area], roughness)
     height, width = (side.stop - side.start for side in box)
     return kind if kind is None or height <= width else (kind[0], -kind[1])
@@ -306,7 +306,7 @@ def kriging_fill(
     low, high = image[~mask].min(), image[~mask].max()
     same = defaultdict(list)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        area = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
+        area = grown(box, MARGIN)
         hole, known = labels[area] == number, ~mask[area]
         variogram = local(image[area], mask[area])
         if max(hole.shape) > min(variogram.shape) or not known.any():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
-from inpaintbench.datasets.cases import Array, Mask, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, bounding_box, grown
 from inpaintbench.methods.rectangles import LARGEST, folded
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ def polyharmonic_fill(image: Array, mask: Mask, order: int) -> Floats:
         return filled
     # No equation reaches further than `order` pixels, so this window is all that matters.
     box = bounding_box(mask)
-    window = tuple(slice(max(side.start - order, 0), side.stop + order) for side in box)
+    window = grown(box, order)
     part, hidden = filled[window], mask[window]
     height, width = (int(side.stop - side.start) for side in box)
     inside = hidden.shape == (height + 2 * order, width + 2 * order)

@@ -5,7 +5,7 @@ from abc import abstractmethod
 import numpy as np
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation, grown
 from inpaintbench.methods.method import Method, per_channel
 
 
@@ -40,7 +40,7 @@ class RingMethod(Method):
         labels, _ = ndimage.label(mask, square)
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             # Of a large picture with many holes each looks at no more than its ring.
-            area = tuple(slice(max(0, s.start - self.width), s.stop + self.width) for s in box)
+            area = grown(box, self.width)
             hole = labels[area] == number
             ring = ndimage.binary_dilation(hole, square, self.width) & ~mask[area]
             filled[area][hole] = self.constant(image[area][ring])

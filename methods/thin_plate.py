@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation, grown
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import PredictingMethod
 from inpaintbench.methods.rectangles import folded, predict_rectangles
@@ -63,8 +63,7 @@ class ThinPlate(PredictingMethod):
         low, high = image[~mask].min(), image[~mask].max()
         holes, _ = label(mask, np.ones((3, 3)))
         for number, box in enumerate(find_objects(holes), 1):
-            reach = self.margin
-            window = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
+            window = grown(box, self.margin)
             hole = holes[window] == number
             part = filled[window]
             part[hole] = self._bend(part, hole, mask[window]).clip(low, high)

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box, grown
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import Method, per_channel
 
@@ -63,7 +63,7 @@ class TotalVariation(Method):
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         filled = harmonic_fill(image, mask)
-        window = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in bounding_box(mask))
+        window = grown(bounding_box(mask), 1)
         around = filled[window][~mask[window]]
         low, high = around.min(), around.max()
         if high > low:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inpaintbench.datasets.cases import grown
 from inpaintbench.reports.sample import KeptCase
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.texts import hole_text
@@ -112,7 +113,7 @@ def picture_data(case: KeptCase, labels: Sequence[str], scale: ErrorScale) -> di
         tell the errors: then `errors` is a PNG of the methods' boxes with errors in steps of the
         scale's palette, and else "".
     """
-    rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in case.box)
+    rows, columns = grown(case.box, MARGIN)
     base = case.observed if case.truth is None else case.truth
     box = case.observed[case.box]
     have = [k for k, n in enumerate(labels) if _fits(case.restorations.get(n), box)]

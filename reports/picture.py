@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaintbench.datasets.cases import bounding_box
+from inpaintbench.datasets.cases import bounding_box, grown
 from inpaintbench.datasets.files import safe_name, written_whole
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.tiles import Shades, eight_bits, shades_of
@@ -67,10 +67,10 @@ def case_view(run: Run, case_id: str) -> tuple[tuple[slice, slice], Shades]:
     The shades are those of `sample.KeptCase`.
     """
     hidden = read_picture(run, "pictures", "mask", case_id) > 0
-    rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in bounding_box(hidden))
+    window = grown(bounding_box(hidden), MARGIN)
     is_known = picture_path(run.files, "pictures", "truth", case_id).exists()
     pixels = read_picture(run, "pictures", "truth" if is_known else "observed", case_id)
-    return (rows, columns), shades_of(pixels if hidden.all() else pixels[~hidden])
+    return window, shades_of(pixels if hidden.all() else pixels[~hidden])
 
 
 def write_contact_sheet(run: Run, path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import bounding_box
+from inpaintbench.datasets.cases import bounding_box, grown
 from inpaintbench.reports.picture import kept_ids, picture_path
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.tiles import Shades, shades_of
@@ -137,7 +137,7 @@ def busyness(case: KeptCase) -> float:
     Of differences between neighbours that are both known and at most `NEAR` pixels away from the
     box around the hole; NaN if there are none.
     """
-    rows, columns = (slice(max(side.start - NEAR, 0), side.stop + NEAR) for side in case.box)
+    rows, columns = grown(case.box, NEAR)
     grey = case.observed.astype(np.float64) * (255 / np.iinfo(case.observed.dtype).max)
     grey = (grey.mean(axis=2) if grey.ndim == 3 else grey)[rows, columns]
     known = ~case.mask[rows, columns]
