@@ -16,7 +16,7 @@ from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
 from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import check_folder, write_picture
+from inpaintbench.datasets.files import check_writable, write_picture
 from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
@@ -67,9 +67,7 @@ def check_files(source: Path, output: Path, task: str, mask: Path | None) -> Non
         raise InputError(f"{source} is a video; {task} restores pictures")
     if not is_video(source) and output.suffix.lower() not in LOSSLESS:
         raise InputError(f"cannot write {output} losslessly; name a .png or .tif")
-    if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"{output} is the input itself; choose another --output")
-    check_folder(output.parent)
+    check_writable(output, source)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from inpaintbench.datasets.challenge import (
     write_predictions,
 )
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import check_folder
+from inpaintbench.datasets.files import check_writable
 from inpaintbench.methods import Method
 from inpaintbench.reports import Run
 from inpaintbench.reports.tables import share_text
@@ -117,11 +117,7 @@ def write_submission(
         raise InputError(f"{method.label} fills no holes: {method.limits}")
     flat = task != "crop"
     observations = sister_challenges.read_testset(testset) if flat else read_testset(testset)
-    check_folder(output.parent)
-    if output.is_dir():
-        raise InputError(f"{output} is a folder: name the file to write")
-    if output.exists() and output.samefile(testset):
-        raise InputError(f"{output} is the test set itself: name another file to write")
+    check_writable(output, testset)
     method.weights_sha256()  # wrong weights are found before, not after, the work
     outcomes: dict[int, Outcome] = {}
     with open_workers(jobs) as workers:

@@ -14,7 +14,7 @@ from inpaintbench.benchmarks.restoring import Outcome, attempt
 from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.datasets.cases import Array, Case, Mask, Observation, bounding_box
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import check_folder, safe_name, write_picture, written_whole
+from inpaintbench.datasets.files import check_writable, safe_name, write_picture, written_whole
 from inpaintbench.datasets.images import decode_in_colour
 from inpaintbench.methods.method import Method
 from inpaintbench.reports.tiles import eight_bits, shades_of
@@ -249,9 +249,7 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
     else:
         targets = [output]
     for target in targets:
-        if target.exists() and target.samefile(image):
-            raise InputError(f"{target} is the picture itself; choose another --output")
-    check_folder(targets[0].parent)
+        check_writable(target, image)
 
 
 def write_trials(

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
-def check_folder(path: Path) -> None:
-    """Check that a folder can be written to, or be made, and leave it to later to make it.
+def check_writable(path: Path, source: Path) -> None:
+    """Check before the work that a file can be written, and is not the one that is read.
+
+    Its folder may be missing; it is left to later to make it.
 
     Raises
     ------
     InputError
-        If that cannot be.
+        If the file is a folder or `source`, or its folder can be neither written to nor made.
     """
-    there = next(folder for folder in (path, *path.parents) if os.path.exists(folder))
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the file to write")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise InputError(f"{path} is the input itself: name another file to write")
+    there = next(folder for folder in path.parents if os.path.exists(folder))
     if not there.is_dir():
         raise InputError(f"cannot write {path}: {there} is no folder")
     if not os.access(there, os.W_OK):

@@ -151,7 +151,7 @@ def test_a_submission_says_what_the_method_itself_expects(challenge, tmp_path):
 
 def test_the_test_set_is_not_overwritten_nor_a_folder(challenge, tmp_path):
     before = (challenge / "testset.pkl").read_bytes()
-    for output, words in ((challenge / "testset.pkl", "the test set itself"), (tmp_path, "folder")):
+    for output, words in ((challenge / "testset.pkl", "the input itself"), (tmp_path, "folder")):
         command = ("submit", challenge / "testset.pkl", "-o", output, "--method", "mean")
         made = inpaintbench_here(*command, cwd=tmp_path)
         assert (made.returncode, made.stderr.count("\n")) == (2, 1)

@@ -259,7 +259,7 @@ MISTAKES = {
     ),
     "file as folder": (
         lambda f: [*picture(f)[:2], "a.png/sub/b.png", *picture(f)[3:]],
-        "cannot write a.png/sub: a.png is no folder",
+        "cannot write a.png/sub/b.png: a.png is no folder",
     ),
     "slow": (too_slow("detect-and-inpaint"), "--timeout allows; give a longer --timeout"),
     "slow network": (

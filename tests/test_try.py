@@ -240,7 +240,7 @@ MISTAKES = {
     "two methods": (two_methods, "name a folder"),
     "itself": (
         lambda f: ("a.png", "--box=1,1,5,5", "-o", "a.png", "--methods=mean"),
-        "the picture itself",
+        "the input itself",
     ),
     "method": (lambda f: ("a.png", "--box=1,1,5,5", "--methods=tela"), "did you mean telea"),
     "no method": (lambda f: ("a.png", "--box=1,1,5,5", "--methods=,"), "names no method"),
