@@ -313,19 +313,22 @@ def try_(
     timeout: Timeout = 60.0,
 ) -> None:
     """Hide a part of a picture of your own, and see what methods make of it."""
+    from rich.text import Text
+
     from inpaintbench.benchmarks import trying
     from inpaintbench.datasets.files import safe_name
 
     made = _made_methods(_names(methods) or list(trying.USUAL))
     picture = trying.read_picture(image)
     hidden = trying.hole_mask(picture, box or [], mask)
-    folder = TRIED / f"{safe_name(image.stem)}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    stem = safe_name(image.stem.replace(".", "-"))  # a name with a dot would be a file's
+    folder = TRIED / f"{stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     trying.check_output(output or folder, image, made)
     console = _console()
     trials: list[trying.Trial] = []
     with trying.restorer(timeout) as restore:
         for method in made:
-            with console.status(_plain(method.label)):
+            with console.status(Text(_plain(method.label))):
                 trials.append(trying.try_method(restore, method, picture, hidden, truth))
     _print_table(console, _trial_table(trials))
     kind = "colour" if picture.ndim == 3 else "grey"
@@ -707,13 +710,13 @@ def _progress(
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks = {label: bars.add_task(label, total=total) for label, total in totals.items()}
+        tasks = {n: bars.add_task(_plain(n), total=total) for n, total in totals.items()}
 
         def advance(label: str, count: int, total: int | None = None) -> None:
             if label not in tasks:

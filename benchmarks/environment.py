@@ -46,7 +46,7 @@ def describe_environment(suite: Suite, cases_sha256: str) -> dict[str, Any]:
         "format": FORMAT,
         "command": shlex.join(["inpaintbench", *sys.argv[1:]]),
         "suite": suite.model_dump(),
-        "metrics": [metric._asdict() for metric in suite.task_module().METRICS],
+        "metrics": suite.metrics,
         "commit": _git("rev-parse", "HEAD") if ours else "",
         "dirty": bool(_git("status", "--porcelain")) if ours else False,
         "python": platform.python_version(),

@@ -20,7 +20,7 @@ from inpaintbench.benchmarks.reuse import Key, key_digest, method_key, task_key,
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Share
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder, safe_name, write_json
+from inpaintbench.datasets.files import HALF_WRITTEN, make_folder, safe_name, write_json
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
 
@@ -172,13 +172,29 @@ def claimed(plan: Plan) -> Iterator[None]:
     except Timeout:
         raise InputError(f"another run is writing to {folder}; choose another --out") from None
     try:
-        _tidy(folder)
-        about = {"suite": plan.suite.model_dump(), "version": version("inpaintbench")}
-        write_json(about | {"methods": [m.label for m in plan.methods]}, folder / "run.json")
         yield
     finally:
-        lock.release()
-        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()  # the file stays: another process may be waiting for this very one
+
+
+def begin(plan: Plan) -> None:
+    """Write down what the run is, and remove what must not be there while methods run.
+
+    That is what a killed run left half-written, and what says that the run is finished.
+    """
+    folder = plan.folder
+    (folder / "environment.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
+    for path in folder.rglob(f"{HALF_WRITTEN}*"):
+        if path.relative_to(folder).parts[0] != "report":  # which may be written just now
+            path.unlink()
+    about = {
+        "suite": plan.suite.model_dump(),
+        "metrics": plan.suite.metrics,
+        "version": version("inpaintbench"),
+        "methods": [method.label for method in plan.methods],
+    }
+    write_json(about, folder / "run.json")
 
 
 def _check_folder(plan: Plan) -> None:
@@ -188,7 +204,7 @@ def _check_folder(plan: Plan) -> None:
         raise InputError(f"{folder} is no folder; choose another --out")
     if there is None:
         # A run that was killed before all others left these.
-        if {*folder.iterdir()} - {folder / ".lock", *folder.glob(".run-*.json")}:
+        if {*folder.iterdir()} - {folder / ".lock", *folder.glob(f"{HALF_WRITTEN}*")}:
             raise InputError(f"{folder} is not empty and no run; choose another --out")
         return
     if drawn_from(there["suite"]) != drawn_from(plan.suite.model_dump()):
@@ -227,15 +243,6 @@ def unfinished_run(folder: Path, suite: Suite, labels: Sequence[str]) -> Path | 
             ended = (path.parent / "environment.json").exists()
             return None if ended else path.parent
     return None
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what a killed run left half-written, and what must not be there while methods run."""
-    (folder / "environment.json").unlink(missing_ok=True)
-    shutil.rmtree(folder / "pictures", ignore_errors=True)
-    for path in folder.rglob(".*-*"):
-        if path.is_file():
-            path.unlink()
 
 
 def holds(folder: Path, block: Block, digest: str, warn: Warn) -> bool:

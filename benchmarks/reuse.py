@@ -23,6 +23,7 @@ from inpaintbench.methods.method import Method
 
 OURS = "inpaintbench"
 ROOMS = ("benchmarks", "datasets", "methods")
+DESCRIBED_BY = ("inpaintbench.benchmarks.content", "inpaintbench.benchmarks.scoring")
 SCORED_BY = ("inpaintbench.benchmarks.scoring", "inpaintbench.benchmarks.answers")
 
 Key = dict[str, str]  # what it depends on, and its state
@@ -42,7 +43,7 @@ def method_key(method: Method, suite: Suite) -> Key:
 
 def task_key(module: str) -> Key:
     """Say all that a task's cases depend on, besides the suite and the photographs' files."""
-    modules = sorted(imported_sources(module, "inpaintbench.benchmarks.content"))
+    modules = sorted(imported_sources(module, *DESCRIBED_BY))
     key = {f"module {name}": _digest(_source(name)) for name in modules}
     return key | {f"library {name}": found for name, found in _versions(modules).items()}
 

@@ -39,7 +39,7 @@ from inpaintbench.benchmarks.leakage import (
     unknown_training,
 )
 from inpaintbench.benchmarks.parts import part_path, read_column, read_part, write_part
-from inpaintbench.benchmarks.plan import Plan, Warn, claimed, holds
+from inpaintbench.benchmarks.plan import Plan, Warn, begin, claimed, holds
 from inpaintbench.benchmarks.reuse import Key, libraries_of, method_key, modules_of
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.benchmarks.timing import time_methods, timed_places
@@ -106,6 +106,7 @@ def run_suite(
     limits = Limits(timeout, gibibytes)
     with claimed(plan):
         with open_workers(jobs, cluster) as workers:
+            begin(plan)  # only now: a cluster that is not there costs a finished run nothing
             photographs = _Photographs(suite, workers)
             _draw_all(plan, workers, photographs, warn)
             strange = changed_cases(suite, _id_and_hash(plan))

@@ -148,8 +148,9 @@ def constant_mse(case: Case, levels: int = 255) -> float:
     """
     if not case.mask.any():
         return float("nan")
-    hidden = case.truth[case.mask].astype(np.float64) * (levels / np.iinfo(case.truth.dtype).max)
-    return float(((hidden - np.rint(hidden.mean(axis=0))) ** 2).mean())
+    hidden = case.truth[case.mask].astype(np.float64)
+    errors = hidden - np.rint(hidden.mean(axis=0))  # in the dtype's own steps, as methods paint
+    return float(((errors * (levels / np.iinfo(case.truth.dtype).max)) ** 2).mean())
 
 
 def edge_of(mask: Mask) -> Mask:

@@ -56,7 +56,7 @@ class Submission(NamedTuple):
 
 def is_of_task(run: Run, task: str) -> bool:
     """Whether a run can say which method is best on a test set of a task."""
-    return bool(run.environment["suite"]["task"] == task)
+    return bool(run.environment.get("suite", {}).get("task") == task)
 
 
 def best_method(run: Run) -> str:

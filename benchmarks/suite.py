@@ -96,6 +96,11 @@ class Suite(BaseModel):
         """The scores that the task asks for."""
         return tuple(metric.column for metric in self.task_module().METRICS)
 
+    @property
+    def metrics(self) -> list[dict[str, str]]:
+        """What these scores are, ready for JSON."""
+        return [metric._asdict() for metric in self.task_module().METRICS]
+
     def _draws_from(self) -> tuple[str, str, int]:
         return self.task, self.images, self.seed
 

@@ -25,7 +25,6 @@ USUAL = ("harmonic", "coherence-transport", "fsr", "patchmatch", "cnn")
 LOSSLESS = frozenset({".png", ".tif", ".tiff"})
 SHEET = "side-by-side.png"
 COLUMNS = 4  # of the contact sheet
-SCORE_MARGIN = 8  # pixels around the holes that a score may look at
 
 Restore = Callable[[Method, Observation], Outcome]
 
@@ -196,10 +195,10 @@ def try_method(
 
 
 def _scores(restored: Array, truth: Array, mask: Mask) -> dict[str, float]:
-    """Score what surrounds the holes alone: the rest of a large picture would only take time."""
-    part = around(mask, SCORE_MARGIN)
+    """Score the holes alone: the rest of a large picture would only take time."""
+    part = bounding_box(mask)
     case = Case("tried", "try", "", "", 0, truth[part], mask[part])
-    return score_picture(restored[part], case)
+    return score_picture(restored[part], case, ("mse", "psnr"))
 
 
 def same_answer(trial: Trial, earlier: Sequence[Trial]) -> str:
@@ -243,7 +242,9 @@ def check_output(output: Path, image: Path, methods: Sequence[Method]) -> None:
         targets = [output / f"{safe_name(method.label)}.png" for method in methods]
         targets.append(output / SHEET)
     elif output.suffix.lower() not in LOSSLESS:
-        raise InputError(f"cannot write {output} losslessly; name a .png or .tif, or a folder")
+        raise InputError(
+            f"cannot write {output} losslessly; name a .png or .tif, or a folder without a dot"
+        )
     elif len(methods) > 1:
         raise InputError(f"{len(methods)} methods do not fit into {output}: name a folder")
     else:

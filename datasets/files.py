@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from inpaintbench.datasets.cases import Array
 
+HALF_WRITTEN = ".inpaintbench-"  # how the names of files begin that are not whole yet
 LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
@@ -71,7 +72,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     make_folder(path.parent)
     try:
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+            prefix=f"{HALF_WRITTEN}{path.stem}-", suffix=path.suffix, dir=path.parent
         )
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -89,6 +89,8 @@ def _observation(where: str, picture: Any, known: Any) -> Observation:
         raise InputError(f"{where}: the channels of the known array differ")
     if picture[unknown].any():
         raise InputError(f"{where}: the input array is not 0 at every unknown pixel")
+    if not mask.any():
+        raise InputError(f"{where}: the known array hides nothing, so there is nothing to predict")
     image = picture.astype(np.uint8)
     if image.ndim == 3:
         image = np.moveaxis(image, 0, -1)

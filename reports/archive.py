@@ -49,7 +49,8 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> dict[PurePosixPath, zipf
     files = {PurePosixPath(m.filename): m for m in opened.infolist() if not m.is_dir()}
     for path in files:
         if (
-            path.is_absolute()
+            not path.parts
+            or path.is_absolute()
             or ".." in path.parts
             or "\\" in str(path)
             or re.match(r"[A-Za-z]:", path.parts[0])  # a drive

@@ -116,7 +116,7 @@ def picture_data(case: KeptCase, labels: Sequence[str], scale: ErrorScale) -> di
     rows, columns = grown(case.box, MARGIN)
     base = case.observed if case.truth is None else case.truth
     box = case.observed[case.box]
-    have = [k for k, n in enumerate(labels) if _fits(case.restorations.get(n), box)]
+    have = [k for k, n in enumerate(labels) if n in case.restorations]
     painted = [case.restorations[labels[k]] for k in have]
     shades, errors = case.shades, ""
     if shades.stretched and case.truth is not None and painted:
@@ -132,10 +132,6 @@ def picture_data(case: KeptCase, labels: Sequence[str], scale: ErrorScale) -> di
         "have": have,
         "truth": case.truth is not None,
     }
-
-
-def _fits(patch: "NDArray[Any] | None", box: NDArray[Any]) -> bool:
-    return patch is not None and patch.shape == box.shape
 
 
 def _text(pixels: NDArray[np.uint8]) -> str:

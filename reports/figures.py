@@ -339,14 +339,15 @@ def critical_difference(run: Run) -> "Figure":
     apart = statistics.told_apart(run.mse[table["method"].tolist()].to_numpy(), run.photographs)
     top = float(np.nanmax(table[["mean_rank", "high"]]))
     step = max(top * 0.025, 0.03)
-    joined = cliques(apart)
-    for number, (first, last) in enumerate(joined, 1):
+    joined = [ranks for ranks in statistics.runs_alike(apart) if len(ranks) > 1]
+    for number, ranks in enumerate(joined, 1):
+        alike = names[ranks.start : ranks.stop]
         figure.add_scatter(
-            x=[top + number * step] * (last - first + 1),
-            y=names[first : last + 1],
+            x=[top + number * step] * len(alike),
+            y=alike,
             mode="lines",
             line={"width": 5, "color": "#777777"},
-            hovertemplate=f"{names[first]} to {names[last]}: not told apart<extra></extra>",
+            hovertemplate=f"{alike[0]} to {alike[-1]}: not told apart<extra></extra>",
             showlegend=False,
         )
     low = float(np.nanmin(table[["mean_rank", "low"]]))
@@ -355,24 +356,6 @@ def critical_difference(run: Run) -> "Figure":
         range=[low - 2 * step, top + (len(joined) + 1) * step],
     )
     return _rows(figure, names)
-
-
-def cliques(apart: "np.ndarray[Any, np.dtype[np.bool_]]") -> list[tuple[int, int]]:
-    """First and last of every longest run of two ranks or more, no two of which are told apart.
-
-    Examples
-    --------
-    >>> cliques(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool))
-    [(0, 1), (1, 2)]
-    """
-    found: list[tuple[int, int]] = []
-    for first in range(len(apart)):
-        last = first
-        while last + 1 < len(apart) and not apart[first : last + 2, first : last + 2].any():
-            last += 1
-        if last > first and not (found and found[-1][1] >= last):
-            found.append((first, last))
-    return found
 
 
 def growth(run: Run) -> "Figure":

@@ -86,6 +86,8 @@ def append_history(path: Path, *runs: Run) -> pd.DataFrame:
     """
     from filelock import FileLock
 
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
     rows = [history_rows(run) for run in runs]
     make_folder(path.parent)
     try:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.files import safe_name, write_text
-from inpaintbench.reports.picture import case_view, kept_ids, picture_path, read_picture
+from inpaintbench.reports.picture import case_view, kept_ids, kept_picture, read_picture
 from inpaintbench.reports.tables import Run, share_text
 from inpaintbench.reports.texts import hole_text
 from inpaintbench.reports.tiles import ErrorScale, Shades, Tile, address, eight_bits
@@ -178,9 +178,12 @@ def telling_cases(run: Run, label: str, rival: str) -> tuple[list[str], list[str
 
 
 def _is_kept(run: Run, case_id: str, label: str, rival: str) -> bool:
+    """Whether a case's pictures are there, whole and of one size."""
     rooms = [("pictures", what) for what in ("truth", "observed", "mask")]
     rooms += [("restorations", what) for what in (label, rival) if what]
-    return all(picture_path(run.files, room, what, case_id).exists() for room, what in rooms)
+    pictures = [kept_picture(run, room, what, case_id) for room, what in rooms]
+    sizes = {None if picture is None else picture.shape[:2] for picture in pictures}
+    return None not in sizes and len(sizes) == 1
 
 
 def _of_different_photographs(cases: Iterable[str], photographs: "pd.Series[str]") -> list[str]:

@@ -61,6 +61,14 @@ def read_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any]:
         return np.asarray(picture)
 
 
+def kept_picture(run: Run, room: str, what: str, case_id: str) -> NDArray[Any] | None:
+    """Read a picture as `read_picture` does; None where it is missing or damaged."""
+    try:
+        return read_picture(run, room, what, case_id)
+    except (OSError, SyntaxError):
+        return None
+
+
 def case_view(run: Run, case_id: str) -> tuple[tuple[slice, slice], Shades]:
     """Say how a case is shown: its hidden pixels and `MARGIN` pixels around them, and which shades.
 
@@ -161,7 +169,9 @@ def _paste_tile(
     try:
         window, shades = case_view(run, case_id)
         shown = eight_bits(read_picture(run, room, name, case_id)[window], shades)
-    except OSError:  # a run may have been moved without its pictures
+    except (OSError, SyntaxError):  # a run may have been moved without its pictures
+        return
+    if not shown.size:  # a picture of another size
         return
     scale = TILE / max(shown.shape[:2])
     size = (round(shown.shape[1] * scale), round(shown.shape[0] * scale))

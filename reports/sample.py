@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from inpaintbench.datasets.cases import bounding_box, grown
-from inpaintbench.reports.picture import kept_ids, picture_path
+from inpaintbench.reports.picture import kept_ids, kept_picture
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.tiles import Shades, shades_of
 
@@ -73,24 +72,15 @@ def kept_cases(run: Run, labels: Sequence[str], most: int = 500) -> list[KeptCas
 
 def _kept_case(run: Run, case_id: str, labels: Sequence[str]) -> KeptCase | None:
     mask, observed, truth = (
-        _read(run, "pictures", what, case_id) for what in ("mask", "observed", "truth")
+        kept_picture(run, "pictures", what, case_id) for what in ("mask", "observed", "truth")
     )
-    if mask is None or observed is None or not mask.any():
+    if mask is None or observed is None or not mask.any() or observed.shape[:2] != mask.shape:
         return None
     hidden = np.asarray(mask > 0)
     box = bounding_box(hidden)
-    painted = {label: _read(run, "restorations", label, case_id) for label in labels}
-    inside = {label: p[box] for label, p in painted.items() if p is not None}
+    painted = {label: kept_picture(run, "restorations", label, case_id) for label in labels}
+    inside = {n: p[box] for n, p in painted.items() if p is not None and p.shape == observed.shape}
     return KeptCase(case_id, observed, truth, hidden, box, inside)
-
-
-def _read(run: Run, room: str, what: str, case_id: str) -> Pixels | None:
-    """Read a picture; None where it is missing or damaged."""
-    try:
-        with Image.open(picture_path(run.files, room, what, case_id)) as picture:
-            return np.asarray(picture)
-    except (OSError, SyntaxError):
-        return None
 
 
 def error_by_distance(cases: Sequence[KeptCase], levels: int = 255) -> pd.DataFrame:

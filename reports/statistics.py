@@ -115,15 +115,27 @@ def groups(apart: NDArray[np.bool_]) -> list[str]:
     >>> groups(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool))  # only first and last differ
     ['a', 'a-b', 'b']
     """
-    count, runs = len(apart), list[range]()
-    for start in range(count):
+    runs = runs_alike(apart)
+    names = [[_letter(k) for k, run in enumerate(runs) if m in run] for m in range(len(apart))]
+    return [own[0] if len(own) == 1 else f"{own[0]}-{own[-1]}" for own in names]
+
+
+def runs_alike(apart: NDArray[np.bool_]) -> list[range]:
+    """Find every longest run of ranks, also of one alone, no two of which are told apart.
+
+    Examples
+    --------
+    >>> runs_alike(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool))
+    [range(0, 2), range(1, 3)]
+    """
+    runs = list[range]()
+    for start in range(len(apart)):
         stop = start + 1
-        while stop < count and not apart[start : stop + 1, start : stop + 1].any():
+        while stop < len(apart) and not apart[start : stop + 1, start : stop + 1].any():
             stop += 1
         if not runs or stop > runs[-1].stop:
             runs.append(range(start, stop))
-    names = [[_letter(k) for k, run in enumerate(runs) if m in run] for m in range(count)]
-    return [own[0] if len(own) == 1 else f"{own[0]}-{own[-1]}" for own in names]
+    return runs
 
 
 def _letter(number: int) -> str:

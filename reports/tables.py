@@ -501,15 +501,22 @@ class Run:
         rivals = board[(board["coverage"] == 1) & (board["rank"] > 1)]
         if not len(rivals):
             return text + "."
-        rival = rivals.iloc[0]["method"]
+        rival, group = rivals.iloc[0][["method", "group"]]
         second = self.differences().set_index("method").loc[rival]
         text += f". The runner-up {rival} is {second['difference']:.1f} higher"
         if np.isnan(second["low"]):
             return text + "; one photograph alone cannot say how sure that is."
         text += f" ({second['low']:.1f} to {second['high']:.1f}): "
+        return text + self._how_sure(second, first["group"], group)
+
+    @staticmethod
+    def _how_sure(second: pd.Series, *groups: str) -> str:
+        """Say whether the winner's lead over the second is beyond chance."""
         if second["distinguishable"]:
-            return text + "a difference beyond chance."
-        return text + "the two cannot be told apart on these photographs."
+            return "a difference beyond chance."
+        if len({group.split("-")[0] for group in groups}) > 1:
+            return "the mean may be so by chance, though photograph by photograph they differ."
+        return "the two cannot be told apart on these photographs."
 
 
 def share_text(share: float) -> str:
@@ -582,6 +589,7 @@ def _load_unfinished(path: Path) -> Run:
     try:
         start = json.loads((path / "run.json").read_text(encoding="utf-8"))
         about = {"suite": start["suite"], "packages": {"inpaintbench": start["version"]}}
+        about["metrics"] = start.get("metrics", [])  # none in those of earlier versions
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no run: {error}") from error
     try:

@@ -24,6 +24,7 @@ from inpaintbench.benchmarks.cluster import open_workers, own_version
 from inpaintbench.benchmarks.isolation import memory_folder
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
+from inpaintbench.reports import load_run
 
 METHODS = ("mean", "patchmatch", "non-local-mean:search=set")
 
@@ -99,8 +100,11 @@ def test_a_cluster_gets_photographs_that_it_cannot_read_itself(tmp_path, cluster
 )
 def test_a_cluster_that_is_not_there_is_an_input_error(tmp_path, address, words, monkeypatch):
     monkeypatch.setattr("inpaintbench.benchmarks.cluster.PATIENCE", "1s")
+    carried_out(tmp_path / "run", [parse_method("mean")], suite=small(10))
     with pytest.raises(InputError, match=words):
-        carried_out(tmp_path / "run", [parse_method("mean")], cluster=address)
+        carried_out(tmp_path / "run", [parse_method("mean")], suite=small(10), cluster=address)
+    assert len(load_run(tmp_path / "run").mse) == 10  # what was finished is finished still
+    assert list((tmp_path / "run" / "pictures").glob("truth/*.png"))
 
 
 def test_a_worker_with_another_version_is_refused(tmp_path):

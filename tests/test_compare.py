@@ -188,7 +188,9 @@ def test_what_is_no_history_is_refused_and_kept(finished, tmp_path):
         append_history(tmp_path / "text.parquet", run)
     assert (tmp_path / "text.parquet").read_text() == "x"
     with pytest.raises(InputError, match="is no history: it has no column finished"):
-        append_history(finished / "cases.parquet", run)
+        append_history(finished / "timings.parquet", run)
+    with pytest.raises(InputError, match="is a folder"):
+        append_history(tmp_path, run)
 
 
 @pytest.mark.parametrize("prefix", ["", "first/", "a/b/"])
@@ -234,7 +236,7 @@ def test_an_unfinished_run_is_drawn_without_its_history(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../out.txt", "a/../../out.txt", "/tmp/out.txt", "C:/out.txt", "..\\out.txt"]
+    "name", [".", "../out.txt", "a/../../out.txt", "/tmp/out.txt", "C:/out.txt", "..\\out.txt"]
 )
 def test_an_archive_that_points_outside_is_refused(name, finished, tmp_path):
     archive = zipped(finished, tmp_path / "run.zip")

@@ -605,6 +605,17 @@ def test_missing_pictures_are_told(few, one_tab, target):
         assert one_tab.locator("#no-pictures").is_visible()
 
 
+def test_pictures_of_another_size_are_as_missing(few, one_tab, target):
+    folder = without(few, target)
+    for path in (folder / "restorations" / "telea").glob("*.png"):
+        Image.new("L", (5, 5)).save(path)
+    case_id = few.cases["case_id"][0]
+    address = write_report(load_run(folder)).as_uri() + f"#case={case_id}&a=telea&b=mean"
+    one_tab.goto(address)
+    one_tab.wait_for_function("document.getElementById('left').width > 1")
+    assert "telea: no picture" in one_tab.inner_text("#name-a")
+
+
 def test_a_run_of_the_first_version_has_a_page(few, one_tab, target):
     added = ["expected_mse", "traceback"]
     folder = without(few, target, scores=lambda t: t.drop(columns=added))

@@ -134,6 +134,18 @@ def test_differences_are_paired():
     assert "cannot be told apart" in run.verdict()
 
 
+def test_the_verdict_does_not_contradict_the_groups():
+    """One photograph of a large difference widens the mean's interval, not the ranks'."""
+    rng = np.random.default_rng(0)
+    hard = rng.uniform(100, 1000, 20)
+    worse = hard + rng.uniform(5, 20, 20)
+    worse[0] += 2000
+    run = made_up({"best": hard, "worse": worse}, list("abcdefghijklmnopqrst"))
+    assert run.leaderboard()["group"].tolist() == ["a", "b"]
+    assert not run.differences().set_index("method").loc["worse", "distinguishable"]
+    assert "photograph by photograph they differ" in run.verdict()
+
+
 def test_methods_that_paint_over_known_pixels_are_named():
     run = made_up({"painter": [1, 2], "good": [1, 2]}, list("pq"))
     assert run.altered_known().to_dict() == {"painter": 3.0}

@@ -19,6 +19,7 @@ from test_run import carried_out, small
 
 from inpaintbench.benchmarks.parts import part_key
 from inpaintbench.benchmarks.plan import explain, read_start, unfinished_run
+from inpaintbench.benchmarks.reuse import task_key
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 
@@ -210,13 +211,33 @@ def test_a_damaged_block_is_named_and_done_again(tmp_path, damage):
 
 def test_a_kill_at_the_first_write_of_all_is_no_obstacle(tmp_path):
     (tmp_path / "run").mkdir()
-    for name in (".lock", ".run-a1b2.json"):
+    for name in (".lock", ".inpaintbench-run-a1b2.json"):
         (tmp_path / "run" / name).write_text("")
     carried_out(tmp_path / "run", [parse_method("mean")], suite=small(8))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("")
     with pytest.raises(InputError, match="is not empty and no run"):
         carried_out(tmp_path / "other", [parse_method("mean")], suite=small(8))
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    """The lock's file stays, too: another run may be waiting for this very file."""
+    folder = tmp_path / "run"
+    carried_out(folder, [parse_method("mean")], suite=small(8))
+    half_written = folder / "keys" / ".inpaintbench-mean-a1b2.json"
+    theirs = [folder / ".pre-commit-config.yaml", folder / "keys" / ".my-notes"]
+    for path in (half_written, *theirs):
+        path.write_text("")
+    carried_out(folder, [parse_method("mean")], suite=small(8))
+    assert all(path.exists() for path in (folder / ".lock", *theirs))
+    assert not half_written.exists()
+
+
+@pytest.mark.parametrize("module", ["content", "scoring"])
+def test_cases_are_described_anew_where_that_changed(module):
+    """Their content and the constant oracle's score stand with the cases."""
+    key = task_key("inpaintbench.datasets.tasks.crop")
+    assert f"module inpaintbench.benchmarks.{module}" in key
 
 
 def test_what_changes_the_cases_is_refused(tmp_path):

@@ -307,6 +307,8 @@ def test_what_is_no_restoration_is_invalid(case, answer):
 def test_the_constant_ceiling_is_the_variance_of_what_is_hidden(case):
     hidden = case.truth[case.mask].astype(float)
     assert constant_mse(case) == pytest.approx(hidden.var(), abs=0.26)  # the mean is rounded
+    deep = np.full((9, 9), 128, np.uint16)  # half a grey level of 8 bits
+    assert constant_mse(Case("deep", "crop", "", "", 0, deep, deep > 0)) == 0
 
 
 def drawn(paint):

@@ -101,6 +101,7 @@ def changed(key, index, array):
         (changed("input_arrays", 1, "text"), "index 1: the input array is no array"),
         (changed("input_arrays", 1, np.zeros((2, 9, 9))), "index 1: .*not \\(h, w\\)"),
         (changed("known_arrays", 2, np.ones((9, 9))), "index 2: the known array has shape"),
+        (changed("known_arrays", 1, np.ones((90, 90))), "index 1: the known array hides nothing"),
         (changed("input_arrays", 0, np.full((90, 90), 0.5)), "index 0: .*whole numbers"),
         (changed("input_arrays", 0, np.full((90, 90), np.nan)), "index 0: .*whole numbers"),
         (changed("input_arrays", 0, np.full((90, 90), 7)), "index 0: .*not 0 at every unknown"),

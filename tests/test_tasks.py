@@ -18,6 +18,7 @@ from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
 from inpaintbench.datasets.tasks.drawing import draw_case
 from inpaintbench.methods import method_classes, parse_method
 from inpaintbench.reports import load_run
+from inpaintbench.reports.page import write_report
 
 SEEDS = st.integers(0, 2**32)
 
@@ -146,6 +147,17 @@ def test_a_method_that_leaves_tasks_out_says_why():
     for method in method_classes().values():
         if method.__module__.startswith("inpaintbench.") and method.tasks != HIDING:
             assert method.limits, method.name
+
+
+def test_an_unfinished_run_is_reported_by_its_own_measures(tmp_path):
+    suite = small(4, task="center-pixel")
+    carried_out(tmp_path / "run", [parse_method("mean")], suite=suite)
+    whole = load_run(tmp_path / "run")
+    (tmp_path / "run" / "environment.json").unlink()
+    half = load_run(tmp_path / "run", unfinished=True)
+    assert (half.metric, half.unit, half.levels) == (whole.metric, whole.unit, 65535)
+    pd.testing.assert_frame_equal(half.task_scores(), whole.task_scores())
+    write_report(half)
 
 
 @pytest.mark.parametrize("name", ["border", "grid", "scratches", "center-pixel"])

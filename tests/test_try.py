@@ -225,6 +225,13 @@ def no_picture(folder):
     return "m.png", "--box=1,1,5,5"
 
 
+def test_a_name_with_dots_is_no_files(tmp_path):
+    stored(PICTURES["grey"], tmp_path / "IMG.2024.png")
+    made = run("IMG.2024.png", "--box=30,40,9,12", "--methods=mean", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert list((tmp_path / "tried").glob("IMG-2024-*/mean.png"))
+
+
 MISTAKES = {
     "outside": (lambda f: ("a.png", "--box=88,1,5,5"), "has 90 rows and 100 columns"),
     "negative": (lambda f: ("a.png", "--box=-1,1,5,5"), "not inside the picture"),
