@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from inpaintbench.datasets.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -66,8 +68,6 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 def main(command: Callable[[], None] = app) -> None:
     """Run a command line; a user's mistake is one line on stderr and exit code 2."""
-    from inpaintbench.datasets.errors import InputError
-
     try:
         command()
     except InputError as error:
@@ -240,7 +240,6 @@ def submit(
         is_of_task,
         write_submission,
     )
-    from inpaintbench.datasets.errors import InputError
     from inpaintbench.datasets.sister_challenges import task_of
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
@@ -416,8 +415,6 @@ def demo(
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve a page where one draws holes into a picture and sees them restored."""
-    from inpaintbench.datasets.errors import InputError
-
     try:
         from inpaintbench.benchmarks.demo import serve
     except ModuleNotFoundError as error:
@@ -505,7 +502,6 @@ def train(
     the ensemble, which is fitted after its members, on the photographs that they did not see. A
     network is trained on cases of its own task, which crops stand for in the options' words.
     """
-    from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
     from inpaintbench.methods.ensemble import Ensemble
     from inpaintbench.methods.fitted import FittedMethod, fit_method
@@ -558,7 +554,6 @@ def export(
     It takes 64x64 windows, float32 in 0..1: `filled`, hidden pixels filled harmonically, and
     `mask`, 1 where a pixel is hidden.
     """
-    from inpaintbench.datasets.errors import InputError
     from inpaintbench.methods import parse_method
     from inpaintbench.methods.networks.window_method import WindowMethod
 
@@ -580,7 +575,6 @@ def list_(
 
     from inpaintbench.benchmarks.suite import TASKS, read_suite, suite_names
     from inpaintbench.datasets import cifar
-    from inpaintbench.datasets.errors import InputError
     from inpaintbench.datasets.images import BUNDLED, BUNDLED_NAME
     from inpaintbench.methods import method_classes
 
@@ -663,8 +657,6 @@ def _plain(text: str) -> str:
 
 def _names(methods: str | None) -> list[str] | None:
     """Split what --methods gives; None if it was not given."""
-    from inpaintbench.datasets.errors import InputError
-
     names = [name.strip() for name in (methods or "").split(",") if name.strip()]
     if methods is not None and not names:
         raise InputError("--methods names no method; inpaintbench list methods has them all")

@@ -41,6 +41,8 @@ def load_class(name: str) -> type[Method]:
         If there is no such module or class, or it is no Method.
     """
     module_name, _, class_name = name.partition(":")
+    if "=" in class_name:
+        raise InputError(f"{name} has parameters; check takes MODULE:CLASS, or a name alone")
     sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)

@@ -24,7 +24,7 @@ from pebble import ProcessPool
 
 from inpaintbench.benchmarks.isolation import ONE_THREAD, end_pool, undisturbed
 from inpaintbench.benchmarks.workers import guarded
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Observation, evenly
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.weights import fit_seconds
 
@@ -98,8 +98,8 @@ def time_methods(
 
 def timed_places(count: int) -> list[int]:
     """Numbers of the cases that are timed, evenly over all."""
-    places = np.linspace(0, count - 1, min(TIMED_CASES, count)).round().astype(int)
-    return [int(place) for place in places]
+    places: list[int] = evenly(count, TIMED_CASES).tolist()
+    return places
 
 
 def growing_observations(observation: Observation) -> list[Observation]:
@@ -178,7 +178,7 @@ def _batch(observations: Sequence[Observation], others: Sequence[Observation]) -
     """Choose a batch evenly from the others, or repeat what there is until it is full."""
     if len(others) < BATCH:
         return list(islice(cycle(others or observations), BATCH))
-    return [others[place] for place in np.linspace(0, len(others) - 1, BATCH).round().astype(int)]
+    return [others[place] for place in evenly(len(others), BATCH)]
 
 
 def _fit_row(method: Method) -> list[Row]:

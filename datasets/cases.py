@@ -41,6 +41,14 @@ def grown(box: tuple[slice, slice], by: int) -> tuple[slice, slice]:
     return rows, columns
 
 
+def evenly(length: int, count: int) -> NDArray[np.int64]:
+    """Choose `count` of the numbers below `length`, evenly, the first and the last among them.
+
+    All of them, where there are fewer.
+    """
+    return np.linspace(0, length - 1, min(count, length)).round().astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What a method may see of a case.

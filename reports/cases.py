@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import grown
+from inpaintbench.datasets.cases import evenly, grown
 from inpaintbench.reports.sample import KeptCase
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.texts import hole_text
@@ -28,8 +28,7 @@ def shown_cases(run: Run, kept: Sequence[KeptCase]) -> list[str]:
     if kept:
         return [case.case_id for case in kept]
     ids = run.cases["case_id"].to_numpy()
-    places = np.linspace(0, len(ids) - 1, min(MOST, len(ids))).round().astype(int)
-    return [str(case_id) for case_id in ids[np.unique(places)]]
+    return [str(case_id) for case_id in ids[evenly(len(ids), MOST)]]
 
 
 def case_data(

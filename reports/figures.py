@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from inpaintbench.datasets.cases import evenly
 from inpaintbench.reports import statistics
 from inpaintbench.reports.tables import Run
 
@@ -463,8 +464,7 @@ def lift(run: Run) -> "Figure":
 def _few_predictions(run: Run) -> pd.DataFrame:
     """The best methods' predictions on `POINTS` cases at the most, evenly over actual values."""
     table = run.predictions().dropna(axis=1, how="all").iloc[:, :SHOWN]
-    chosen = np.linspace(0, len(table) - 1, min(len(table), POINTS)).round().astype(int)
-    return table.iloc[chosen]
+    return table.iloc[evenly(len(table), POINTS)]
 
 
 def _points(label: str, number: int) -> dict[str, Any]:

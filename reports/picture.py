@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaintbench.datasets.cases import bounding_box, grown
+from inpaintbench.datasets.cases import bounding_box, evenly, grown
 from inpaintbench.datasets.files import safe_name, written_whole
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.tiles import Shades, eight_bits, shades_of
@@ -31,11 +31,7 @@ def one_case_a_photograph(run: Run, count: int) -> list[str]:
     photographs = pd.Series(run.photographs, run.mse.index)[difficulty.index]
     middling = [p.index[len(p) // 2] for _, p in difficulty.groupby(photographs)]
     order = difficulty[difficulty.index.isin(middling)].index.tolist()
-    return [order[place] for place in _evenly(len(order), count)]
-
-
-def _evenly(length: int, count: int) -> NDArray[np.int64]:
-    return np.linspace(0, length - 1, min(count, length)).round().astype(np.int64)
+    return [order[place] for place in evenly(len(order), count)]
 
 
 def picture_path(run: Path, room: str, what: str, case_id: str) -> Path:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import bounding_box, grown
+from inpaintbench.datasets.cases import bounding_box, evenly, grown
 from inpaintbench.reports.picture import kept_ids, kept_picture
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.tiles import Shades, shades_of
@@ -65,8 +65,7 @@ def kept_cases(run: Run, labels: Sequence[str], most: int = 500) -> list[KeptCas
     ids = [case_id for case_id in run.cases["case_id"] if case_id in masks]
     boxes = run.cases["hidden_height"] * run.cases["hidden_width"]
     most = min(most, max(int(PIXELS / (max(len(labels), 1) * boxes.mean())), 1))
-    chosen = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).round().astype(int))
-    read = (_kept_case(run, ids[place], labels) for place in chosen)
+    read = (_kept_case(run, ids[place], labels) for place in evenly(len(ids), most))
     return [case for case in read if case is not None]
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from skimage import data
 
+from inpaintbench.benchmarks.plan import KEPT
 from inpaintbench.datasets.files import write_json, write_parquet, write_picture
 from inpaintbench.reports import load_run
 from inpaintbench.reports.page import write_report
 from inpaintbench.reports.picture import picture_path
 
-KEPT = 500  # cases with pictures, as in `benchmarks/run.py`
 FAMILIES = ("diffusion", "exemplar", "network", "spectral", "statistical", "constant")
 
 
