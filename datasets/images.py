@@ -15,11 +15,14 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
+from inpaintbench.datasets.opencv import quiet_opencv
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 # Pictures may come from anywhere: PIL knows dozens more, and runs other programs for some.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+
+GREY_WITH_ALPHA = 4  # a PNG file's colour type
 
 # What turns a picture upright, by the orientation that EXIF states.
 TURNS: dict[object, Image.Transpose] = {
@@ -163,14 +166,14 @@ def _decoded(data: bytes, mode: str, most_pixels: int | None = None) -> Array:
         with _opened(data) as picture:
             _check_size(picture.width, picture.height, most_pixels)
             pixels = _loaded(picture, mode)
-    except UnidentifiedImageError:  # 16-bit colour TIFF, which PIL cannot read, or no picture
+    except UnidentifiedImageError:  # 16-bit TIFF of a kind that PIL cannot read, or no picture
         _check_size(*_tiff_size(data), most_pixels)
         pixels = None
     except ValueError:
         raise
     except Exception as error:  # a damaged picture may fail in any way whatever
         raise ValueError(f"cannot be decoded: {error}") from error
-    return _decode_deep_colour(data) if pixels is None else pixels
+    return _decode_deep(data) if pixels is None else pixels
 
 
 @contextmanager
@@ -186,7 +189,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
 def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
     """Load a picture as "L" or, upright, as "RGB" unless it is grey; 16-bit grey stays what it is.
 
-    None for 16-bit colour, which PIL would silently turn into 8 bits.
+    None for 16 bits with colour or alpha, which PIL would silently turn into 8.
     """
     frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
     if frames > 1:
@@ -240,47 +243,56 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
         raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file") from error
 
 
-def _decode_deep_colour(data: bytes) -> Array:
-    """Read 16-bit colour, which PIL would silently turn into 8 bits, by OpenCV or tifffile.
+def _decode_deep(data: bytes) -> Array:
+    """Read 16 bits with colour or alpha, of which PIL would silently make 8, otherwise.
 
-    `(H, W, 3)`, or `(H, W)` for a grey file that PIL could not read.
+    `(H, W, 3)`, or `(H, W)` where the file is grey.
     """
-    import cv2
+    pixels = _read_by_tifffile(data)
+    if pixels is None:
+        pixels = _read_by_opencv(data)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"holds {pixels.dtype}; 8- or 16-bit integers are needed")
+    return pixels
 
-    planes = _planar_colour(data)
-    if planes is not None:
-        return planes
+
+def _read_by_opencv(data: bytes) -> Array:
+    import cv2
 
     buffer = np.frombuffer(data, np.uint8)
     try:
-        pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+        with quiet_opencv():
+            pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
     except cv2.error as error:
         raise ValueError(f"cannot be decoded: {error}") from error
     if pixels is None:
         raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"holds {pixels.dtype}; 8- or 16-bit integers are needed")
     if pixels.ndim == 2:
         return pixels
-    if pixels.shape[2] < 3:
+    if data[12:16] == b"IHDR" and data[25] == GREY_WITH_ALPHA:  # OpenCV gives it in colour
         return np.ascontiguousarray(pixels[..., 0])
     return np.ascontiguousarray(pixels[..., 2::-1])  # OpenCV's order is blue, green, red, alpha
 
 
-def _planar_colour(data: bytes) -> Array | None:
-    """Read a TIFF file with a plane for each colour, which OpenCV reads wrongly; None: no such."""
+def _read_by_tifffile(data: bytes) -> Array | None:
+    """Read what OpenCV reads wrongly: a TIFF file of planes, or of grey with alpha; None: no such.
+
+    Of any dtype.
+    """
     import tifffile
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            if page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
+            planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+            if page.samplesperpixel != 2 and not (planes and page.samplesperpixel > 2):
                 return None
-            return np.ascontiguousarray(np.moveaxis(page.asarray()[:3], 0, -1))
+            samples = np.moveaxis(page.asarray(), 0, -1) if planes else page.asarray()
     except tifffile.TiffFileError:
         return None
     except Exception as error:  # a hostile file may make it fail in any way whatever
         raise ValueError(f"cannot be decoded: {error}") from error
+    return np.ascontiguousarray(samples[..., 0] if samples.shape[-1] == 2 else samples[..., :3])
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.opencv import quiet_opencv
 
 if TYPE_CHECKING:
     import cv2
@@ -111,11 +112,8 @@ def _opened(path: Path) -> "cv2.VideoCapture":
         path.open("rb").close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    log = cv2.utils.logging
-    level = log.getLogLevel()
-    log.setLogLevel(log.LOG_LEVEL_ERROR)
-    video = cv2.VideoCapture(_plain_name(path), cv2.CAP_FFMPEG)
-    log.setLogLevel(level)
+    with quiet_opencv():
+        video = cv2.VideoCapture(_plain_name(path), cv2.CAP_FFMPEG)
     if not video.isOpened():
         raise InputError(f"cannot read {path}: it is no video, or one cut short before its index")
     return video
@@ -156,7 +154,8 @@ def written_video(
         def begin(size: tuple[int, int]) -> None:
             temporary = _plain_name(at_the_end.enter_context(written_whole(path)))
             fourcc = cv2.VideoWriter.fourcc(*codec)
-            made.append(cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, fourcc, rate, size))
+            with quiet_opencv():
+                made.append(cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, fourcc, rate, size))
             at_the_end.callback(made[0].release)
             if not made[0].isOpened():
                 raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")

@@ -3,7 +3,9 @@
 import io
 import os
 import shutil
+import struct
 import zipfile
+import zlib
 
 import cv2
 import numpy as np
@@ -141,6 +143,38 @@ def test_a_tiff_with_a_plane_for_each_colour_is_read_exactly(dtype, compression)
     assert np.array_equal(decode(file.getvalue()), grey(pixels))
 
 
+def tiff(pixels, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def png_of_grey_with_alpha(pixels):
+    """A PNG file of 16 bits, which no library here writes."""
+
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff_of_grey_with_alpha(pixels):
+    return tiff(pixels, photometric="minisblack", planarconfig="contig")
+
+
+@pytest.mark.parametrize("encode", [tiff_of_grey_with_alpha, png_of_grey_with_alpha])
+@pytest.mark.parametrize("decoder", [decode, decode_in_colour])
+def test_16_bit_grey_with_alpha_is_grey_of_16_bits(encode, decoder):
+    pixels = np.random.default_rng(0).integers(0, 65536, (80, 90, 2), np.uint16)
+    read = decoder(encode(pixels))
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, pixels[..., 0])
+
+
 def test_a_picture_whose_exif_is_damaged_is_upright_all_the_same():
     exif = Image.Exif()
     exif[0x0100], exif[0x0112] = 7, 6  # its width, of a type that is none below; to be turned
@@ -186,13 +220,22 @@ def test_palette_alpha_and_grey_alpha_are_read():
         encoded(data.camera(), ".jpg")[:2000],
         encoded(data.camera(), ".png")[:2000],
         encoded(data.camera().astype(np.float32), ".tiff"),
+        tiff(np.ones((3, 80, 90), np.float32), photometric="rgb", planarconfig="separate"),
+        tiff(np.ones((3, 80, 90), np.uint32), photometric="rgb", planarconfig="separate"),
+        tiff(np.ones((80, 90, 4), np.uint16), photometric="separated"),
+        tiff(np.ones((80, 90), np.float16)),
+        tiff(np.ones((80, 90, 5), np.uint16), photometric="rgb"),
     ],
-    ids=["empty", "text", "cut JPEG", "cut PNG", "float TIFF"],
+    ids=[
+        *("empty", "text", "cut JPEG", "cut PNG", "float TIFF", "planes of float32"),
+        *("planes of uint32", "CMYK", "float16", "five channels"),
+    ],
 )
-def test_what_cannot_be_decoded_is_a_value_error(content):
+def test_what_cannot_be_decoded_is_a_value_error_and_no_more(content, capfd):
     for decoder in (decode, decode_in_colour):
         with pytest.raises(ValueError):
             decoder(content)
+    assert capfd.readouterr().err == ""
 
 
 def test_8_bit_resizing_is_pils_lanczos_and_16_bits_agree():
