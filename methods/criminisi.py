@@ -8,7 +8,7 @@ from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import all_channels
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
-from inpaintbench.methods.patches import known_patches
+from inpaintbench.methods.patches import known_patches, no_patch_caveat
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,6 +26,7 @@ class Criminisi(Exemplar):
     Departs from the paper in that gradients are central differences (one-sided at the rim) and that
     the data term has a small floor, so that flat rims are filled in the order of confidence. In
     colour the strongest edge is that of any channel, and patches differ by all channels together.
+    Where no patch is wholly known, the fill is harmonic.
 
     Parameters
     ----------
@@ -49,6 +50,10 @@ class Criminisi(Exemplar):
         """Restore one picture."""
         windows = self.windows(observation)
         return fill_beside(self._fill, observation, windows, all_channels)
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no patch to copy."""
+        return no_patch_caveat(mask, self.patch)
 
     def _fill(self, image: Array, mask: Mask, shape: tuple[int, int]) -> Array:
         part = (slice(shape[0]), slice(shape[1]))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import Method, all_channels
-from inpaintbench.methods.patches import known_patches
+from inpaintbench.methods.patches import known_patches, no_patch_caveat
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,7 +23,8 @@ class EfrosLeung(Method):
     and gives the pixel. It is made for texture, not for squared error.
 
     Departs from the paper in that there is no upper limit of the difference, since a hole must be
-    filled, and that of pixels with equally many known neighbours the uppermost comes first.
+    filled, and that of pixels with equally many known neighbours the uppermost comes first. Where
+    no window is wholly known, the fill is harmonic.
 
     Parameters
     ----------
@@ -52,6 +53,10 @@ class EfrosLeung(Method):
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         return all_channels(self._fill, observation)
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no window to copy."""
+        return no_patch_caveat(mask, self.window)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         places = np.argwhere(known_patches(mask, self.window))

@@ -1,15 +1,16 @@
 """Exemplar filling with exhaustive search, the reference for patchmatch."""
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
-from inpaintbench.methods.patches import check_parameters, fill_with_patches
+from inpaintbench.methods.patches import check_parameters, fill_with_patches, no_patch_caveat
 
 
 class ExactNearestPatch(Exemplar):
     """What `patchmatch` does, but every patch gets its nearest known patch of all.
 
     It says what patchmatch's approximate search costs in quality and saves in time. See there for
-    the sources and for what is done otherwise than they say.
+    the sources and for what is done otherwise than they say. Where no patch is wholly known, the
+    fill is harmonic.
 
     Parameters
     ----------
@@ -40,3 +41,7 @@ class ExactNearestPatch(Exemplar):
             observation,
             self.windows(observation),
         )
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no patch to copy."""
+        return no_patch_caveat(mask, self.patch)

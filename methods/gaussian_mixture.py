@@ -87,15 +87,20 @@ class GaussianMixture(FittedMethod):
         """Restore one picture."""
         return per_channel(self._fill, observation)
 
+    def caveat(self, mask: Mask) -> str:
+        """Say whether the components know nothing of such a hole."""
+        if not mask.any() or _fits(mask, bounding_box(mask)):
+            return ""
+        return (
+            f"not one rectangle with odd sides of up to {LARGEST} pixels in a window of {SIDE}: "
+            f"{self.name} fills it by kriging"
+        )
+
     def _fill(self, image: Array, mask: Mask) -> Floats:
         """Fill an `(H, W)` picture."""
         box = bounding_box(mask)
         height, width = (int(side.stop - side.start) for side in box)
-        middle = [(side.start + side.stop) // 2 for side in box]
-        area = tuple(slice(m - SIDE // 2, m + SIDE // 2 + 1) for m in middle)
-        odd = height % 2 == 1 == width % 2 and max(height, width) <= LARGEST
-        inside = all(a.start >= 0 and a.stop <= n for a, n in zip(area, mask.shape, strict=True))
-        if not (odd and inside and mask[box].all()):
+        if not _fits(mask, box):
             variogram = self.fitted()["variogram"]
             one = partial(weights_of_one, variogram=variogram)
             return kriging_fill(image, mask, lambda *_: variogram, one)
@@ -104,6 +109,7 @@ class GaussianMixture(FittedMethod):
         low, high = known.min(), known.max()
         filled[mask] = low
         if low < high:
+            middle = [(side.start + side.stop) // 2 for side in box]
             swap = height > width  # one hole shape serves its transpose, too
             picture, hidden = (filled.T, mask.T) if swap else (filled, mask)
             restored = self._conditional_mean(
@@ -165,6 +171,15 @@ class GaussianMixture(FittedMethod):
             "variogram": shrunk(mean_variogram(pictures, seed, WINDOWS // 4)),
         }
         return {name: array.astype(np.float32) for name, array in fitted.items()}
+
+
+def _fits(mask: Mask, box: tuple[slice, slice]) -> bool:
+    """Whether what is hidden is a rectangle that the components know, in a window of its own."""
+    sides = [side.stop - side.start for side in box]
+    odd = all(side % 2 == 1 for side in sides) and max(sides) <= LARGEST
+    starts = [(side.start + side.stop) // 2 - SIDE // 2 for side in box]
+    inside = all(s >= 0 and s + SIDE <= n for s, n in zip(starts, mask.shape, strict=True))
+    return bool(odd and inside and mask[box].all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,8 @@ def fill_with_patches(
 ) -> Floats:
     """Fill the hole so that every patch of it resembles some known patch.
 
+    Where no patch is wholly known, the fill is harmonic.
+
     Parameters
     ----------
     image : (H, W) array
@@ -104,6 +106,13 @@ def known_patches(mask: Mask, height: int, width: int = 0) -> Mask:
     sums[1:, 1:] = mask.cumsum(0).cumsum(1)
     inner = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
     return np.asarray(inner + sums[:-height, :-width] == 0)
+
+
+def no_patch_caveat(mask: Mask, side: int) -> str:
+    """Say whether a picture has no square of that side to copy; "" where it has."""
+    if not mask.any() or known_patches(mask, side).any():
+        return ""
+    return f"no {side}x{side} pixels are wholly known, to be copied: kept its harmonic fill"
 
 
 def targets_of(mask: Mask, patch: int) -> Ints:

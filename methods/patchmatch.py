@@ -1,8 +1,8 @@
 """Exemplar filling with PatchMatch correspondences."""
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
-from inpaintbench.methods.patches import check_parameters, fill_with_patches
+from inpaintbench.methods.patches import check_parameters, fill_with_patches, no_patch_caveat
 
 
 class PatchMatch(Exemplar):
@@ -23,7 +23,8 @@ class PatchMatch(Exemplar):
     match towards the harmonic filling as far as it differs from its patch; each level starts half
     from the coarser one and half from the harmonic filling. A match must be known completely, and
     the answer stays in the known pixels' range. In colour every channel is filled by itself, from
-    places of its own: matches vote, and what is averaged is no colour of the picture anyway.
+    places of its own: matches vote, and what is averaged is no colour of the picture anyway. Where
+    no patch is wholly known, the fill is harmonic.
 
     Parameters
     ----------
@@ -59,3 +60,7 @@ class PatchMatch(Exemplar):
             observation,
             self.windows(observation),
         )
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no patch to copy."""
+        return no_patch_caveat(mask, self.patch)

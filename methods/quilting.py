@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.cases import Array, Mask, Observation, bounding_box
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.method import Method, all_channels
-from inpaintbench.methods.patches import known_patches
+from inpaintbench.methods.patches import known_patches, no_patch_caveat
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,7 +23,8 @@ class Quilting(Method):
     where they differ least (dynamic programming). It is made for texture, not for squared error.
 
     Departs from the paper in that blocks must fit also the known pixels below and to the right of
-    the hole, and that known pixels always stay, so that cuts run inside the hole alone.
+    the hole, and that known pixels always stay, so that cuts run inside the hole alone. Where no
+    block is wholly known, the fill is harmonic.
 
     Parameters
     ----------
@@ -55,6 +56,10 @@ class Quilting(Method):
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         return all_channels(self._fill, observation)
+
+    def caveat(self, mask: Mask) -> str:
+        """Say whether there is no block to copy."""
+        return no_patch_caveat(mask, self.block)
 
     def _fill(self, image: Array, mask: Mask) -> Array:
         places = np.argwhere(known_patches(mask, self.block))

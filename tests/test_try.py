@@ -21,6 +21,7 @@ from inpaintbench.benchmarks.trying import (
     try_method,
 )
 from inpaintbench.datasets import InputError
+from inpaintbench.datasets.cases import Observation
 from inpaintbench.methods import parse_method
 
 
@@ -153,6 +154,28 @@ def test_a_hole_too_large_for_a_network_is_told():
     assert "harmonic" in parse_method("cnn").caveat(large)
     assert parse_method("ensemble").caveat(large) == parse_method("cnn").caveat(large)
     assert parse_method("harmonic").caveat(large) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["patchmatch", "exact-nearest-patch", "criminisi", "efros-leung", "quilting"]
+)
+@pytest.mark.parametrize("every", [7, 20])  # columns: one in so many is hidden
+def test_what_finds_no_patch_to_copy_is_told(name, every):
+    image, mask = data.camera()[100:130, 200:240].copy(), np.zeros((30, 40), bool)
+    mask[:, every - 1 :: every] = True
+    image[mask] = 0
+    method, observation = parse_method(name), Observation(image, mask)
+    harmonic = parse_method("harmonic").restore(observation)
+    assert ("harmonic" in method.caveat(mask)) == (every == 7)
+    assert np.allclose(method.restore(observation), harmonic) == (every == 7)
+
+
+def test_a_hole_that_the_mixture_does_not_know_is_told():
+    method, ensemble = parse_method("gaussian-mixture"), parse_method("ensemble")
+    for box, known in (("40,40,7,5", True), ("40,40,6,5", False), ("4,40,7,5", False)):
+        mask = hole_mask(data.camera()[:90, :90], [box], None)
+        assert ("kriging" in method.caveat(mask)) != known
+        assert ensemble.caveat(mask) == method.caveat(mask)
 
 
 @pytest.mark.parametrize(
