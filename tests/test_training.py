@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,12 +27,14 @@ from torch.utils.data import DataLoader
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
+from inpaintbench.methods.context_encoder import ContextEncoder
 from inpaintbench.methods.harmonic import harmonic_fill
 from inpaintbench.methods.networks import windows
 from inpaintbench.methods.networks.crops import Crops, EpochSampler
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
-from inpaintbench.methods.networks.training import Settings, Trainee, train
+from inpaintbench.methods.networks.training import Settings, Trainee, _card, train
+from inpaintbench.methods.networks.weights import save_weights
 from inpaintbench.methods.networks.window_method import WindowMethod
 from inpaintbench.methods.photographs import is_held_out, read_split
 from inpaintbench.methods.training_pictures import training_pictures
@@ -167,6 +170,13 @@ def test_training_leaves_weights_and_card(trained, observation):
     assert np.isfinite(method.restore(observation)).all()
 
 
+def test_a_card_names_the_device_of_the_training():
+    """Lightning has taken the network from it by then."""
+    trainee = Trainee(Tiny(device="cpu"), short(16), [data.camera()], [data.moon()])
+    trainee.history = [{"crops": 16.0, "validation_mse": 500.0}]
+    assert _card(Tiny(), ["skimage"], trainee, None, "cuda:1")["device"] == "cuda:1"
+
+
 def test_training_leaves_records(trained):
     folder, _ = trained
     assert Image.open(folder / "loss.png").size[0] > 400
@@ -287,6 +297,20 @@ def test_a_finished_folder_is_not_overwritten_and_resume_needs_one(trained, tmp_
     with pytest.raises(InputError, match="leave --resume out"):
         tiny(tmp_path, short(320), resume=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_resumed_training_has_the_same_teacher(tmp_path):
+    teacher = tmp_path / "teacher.safetensors"
+    network = ContextEncoder(device="cpu").build()
+    save_weights(network, teacher, {})
+    settings = short(16, epoch_crops=16, teacher=f"context-encoder:weights={teacher}")
+    card = tiny(tmp_path / "out", settings)
+    assert card["teacher_sha256"] == read_card(teacher)["sha256"]
+    for parameter in network.parameters():
+        parameter.data += 1
+    save_weights(network, teacher, {})
+    with pytest.raises(InputError, match=r"was made with teacher_sha256 = .*give the same again"):
+        tiny(tmp_path / "out", replace(settings, crops=32), resume=True)
 
 
 def settings_of(folder):

@@ -315,8 +315,9 @@ def train(
     def write_best() -> dict[str, Any]:
         best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         trainee.load_state_dict(best["state_dict"])
-        card = _card(method, images, trainee, start)
+        card = _card(method, images, trainee, start, device)
         if trainer.is_global_zero:
+            trainee.network.to(device)  # from which lightning has taken it
             if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
                 calibrate(trainee.network, trainee.val_dataloader())
             path = folder / f"{method.weights_name}.safetensors"
@@ -328,8 +329,8 @@ def train(
         _fit(trainer, trainee, last if resume else None)
     except (InputError, KeyboardInterrupt):
         if trainee.history:
-            # The disk may be full; what went wrong first is told.
-            with suppress(InputError, OSError):
+            # The disk or the GPU may be full; what went wrong first is told.
+            with suppress(InputError, OSError, torch.OutOfMemoryError):
                 write_best()
         if not is_first_process():
             sys.exit(2)  # the first says why
@@ -346,6 +347,8 @@ def _origin(
         "images": [Path(name).name for name in images],
         "start": read_card(start)["sha256"] if start else "",
     }
+    if settings.teacher:
+        given["teacher_sha256"] = parse_method(settings.teacher).weights_sha256()
     return given | {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE}
 
 
@@ -464,9 +467,9 @@ def averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 
 
 def _card(
-    method: NetworkMethod, images: Sequence[str], trainee: Trainee, start: Path | None
+    method: NetworkMethod, images: Sequence[str], trainee: Trainee, start: Path | None, device: str
 ) -> dict[str, Any]:
-    """Describe a training; `save_weights` adds the hash."""
+    """Describe a training on a device; `save_weights` adds the hash."""
     history = trainee.history
     card = {
         "method": method.weights_name,
@@ -478,13 +481,15 @@ def _card(
         "photographs_held_out": len(trainee.held_out.pictures),
         "crops_seen": int(history[-1]["crops"]),
         "minutes": round(trainee.seconds / 60, 1),
-        "device": str(trainee.device),
+        "device": device,
         "validation_mse": round(min(entry["validation_mse"] for entry in history), 1),
         "validation": f"{method.task.METRICS[0].title} of one case of each held-out photograph, "
         "without symmetries",
         "torch": torch.__version__,
         "settings": asdict(trainee.settings),
     }
+    if trainee.teacher:
+        card["teacher_sha256"] = trainee.origin["teacher_sha256"]
     if start:
         before = read_card(start)
         crops = before.get("crops_seen", 0)
