@@ -5,7 +5,6 @@ coded as 0, and `y_data`, the `n` centres. An npz file holds the same two arrays
 two or three dimensions: pictures, or stacks of them.
 """
 
-import zipfile
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -60,7 +59,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file may fail in any way whatever
         raise InputError(f"cannot read {path}: {error}") from error
 
 
@@ -76,7 +75,10 @@ def _with_centres(path: Path, content: Mapping[str, Any]) -> Array:
     height, width = stack.shape[1:]
     if height % 2 == 0 or width % 2 == 0:
         raise InputError(f"{path}, {WINDOWS}: windows of {height}x{width} have no centre pixel")
-    stack[:, height // 2, width // 2] = _whole(f"{path}, {CENTRES}", centres)
+    centres = _whole(f"{path}, {CENTRES}", centres)
+    if centres.max() > np.iinfo(stack.dtype).max:  # the windows around them are of 8 bits
+        stack = stack.astype(np.uint16)
+    stack[:, height // 2, width // 2] = centres
     return stack
 
 

@@ -360,6 +360,10 @@ BAD_TESTSETS = {
         good_testset(crop_centers=[(21, 25), (34, 61)]),
         "index 0: .*20 pixels or more",
     ),
+    "endless centre": (
+        good_testset(crop_centers=[(30, 25), (34, 10**400)]),
+        "index 1: crop_center holds a number that is larger than any image",
+    ),
     "not zero": (good_testset(crop_centers=[(30, 25), (35, 61)]), "index 1: .*not 0 everywhere"),
 }
 

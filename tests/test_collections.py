@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -192,6 +193,13 @@ def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
         assert np.array_equal(case.truth, windows[number])
 
 
+def test_centres_of_16_bits_stay_whole_in_windows_of_8(tmp_path, windows):
+    x, y = (windows % 256).astype(np.uint8), windows[:, 15, 15] + 256
+    np.savez(tmp_path / "data.npz", x_data=x, y_data=y)
+    for case in drawn(tmp_path / "data.npz"):
+        assert case.truth[15, 15] == y[int(case.image_id.rsplit("/")[-1])]
+
+
 def test_a_window_is_one_case(tmp_path, windows):
     larger = np.arange(35 * 36, dtype=np.uint16).reshape(1, 35, 36)  # has 5x6 windows
     np.savez(tmp_path / "a.npz", x=windows, y=3000 - windows, larger=larger)
@@ -256,7 +264,7 @@ def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):
         ({"x_data": np.full((5, 31, 31), -1)}, "outside 0..65535"),
         ({"x_data": np.full((5, 31, 31), np.nan)}, "outside 0..65535"),
         ({"x_data": np.zeros((5, 30, 30))}, "no centre pixel"),
-        ({"x_data": np.zeros((5, 31, 31), np.uint8)}, "must be in 16-bit counts"),
+        ({"x_data": np.zeros((5, 31, 31), np.uint8), "y_data": [0] * 5}, "must be in 16-bit counts"),
         ({"x_data": np.zeros((5, 31, 31), complex)}, "not numbers"),
         ({"x_data": [np.zeros((31, 31)), np.zeros((3, 3))]}, "x_data"),
         ({"x_data": None}, "has no x_data"),
@@ -276,6 +284,22 @@ def test_an_npz_with_pickles_inside_is_refused(tmp_path):
     np.savez(tmp_path / "data.npz", x_data=np.array([os.system, 1], object))
     with pytest.raises(InputError, match="cannot read"):
         drawn(tmp_path / "data.npz")
-    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(InputError, match="cannot read"):
-        drawn(tmp_path / "cut.npz")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "endless"])
+def test_a_damaged_npz_is_an_input_error(tmp_path, windows, damage):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, x=windows)
+    if damage == "cut":
+        path.write_bytes(b"PK\x03\x04 and no more")
+    elif damage == "flipped":
+        content = bytearray(path.read_bytes())
+        content[55] ^= 255  # where the compressed array begins
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive, archive.open("x.npy", "w") as file:
+            shape = (10**15, 31, 31)
+            facts = {"descr": "<u2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, facts)
+    with pytest.raises(InputError, match=r"cannot read .*data\.npz"):
+        drawn(path)

@@ -49,8 +49,8 @@ def make_crop(
     ------
     ValueError
         If the image is not a 2-D numpy array, if size or centre do not hold exactly 2 whole
-        numbers, if a size is even, or if fewer than 20 pixels lie between the rectangle and a
-        border.
+        numbers, if one is far too large or a size is even, or if fewer than 20 pixels lie between
+        the rectangle and a border.
 
     Examples
     --------
@@ -64,7 +64,11 @@ def make_crop(
     for name, values in (("crop_size", crop_size), ("crop_center", crop_center)):
         if np.shape(values) != (2,):
             raise ValueError(f"{name} must hold exactly 2 values, not {values!r}")
-        if not all(float(value).is_integer() for value in values):
+        try:
+            whole = all(float(value).is_integer() for value in values)
+        except OverflowError as error:  # a number of hundreds of digits
+            raise ValueError(f"{name} holds a number that is larger than any image") from error
+        if not whole:
             raise ValueError(f"{name} must hold whole numbers, not {values!r}")
     box = []
     sizes, centers = map(int, crop_size), map(int, crop_center)  # small numpy integers would wrap
