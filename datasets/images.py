@@ -93,6 +93,10 @@ class Skipped:
         """Note one file."""
         self.files.append((name, reason))
 
+    def first(self) -> str:
+        """Name the first file, for the end of an error; empty if there is none."""
+        return f"; first skipped: {': '.join(self.files[0])}" if self.files else ""
+
     def __len__(self) -> int:
         return len(self.files)
 
@@ -412,9 +416,8 @@ def read_photograph(where: str, image_id: str, smallest: int, colour: bool = Fal
 
 def none_usable(where: str, skipped: Skipped) -> InputError:
     """Make the error for a collection without a single photograph that could be used."""
-    reason = f"; first skipped: {': '.join(skipped.files[0])}" if skipped.files else ""
     kinds = ", ".join(sorted(SUFFIXES))
-    return InputError(f"no usable photographs in {where} (looked for {kinds}){reason}")
+    return InputError(f"no usable photographs in {where} (looked for {kinds}){skipped.first()}")
 
 
 def _printable(name: str) -> str:

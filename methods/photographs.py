@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import (
     Skipped,
     none_usable,
@@ -48,9 +49,16 @@ def read_split(
     training: list[tuple[str, Array]] = []
     validation: list[Array] = []
     for source in sources:
-        pictures = list(_usable(task or crop, source, skipped))
-        if len(pictures) < 2:
-            raise none_usable(source, skipped)
+        own = Skipped()
+        pictures = list(_usable(task or crop, source, own))
+        if not pictures:
+            raise none_usable(source, own)
+        if len(pictures) == 1:
+            raise InputError(
+                f"{source} has one usable photograph, {pictures[0][0]}; two are needed, one to "
+                f"train on and one to hold out{own.first()}"
+            )
+        skipped.files += own.files
         held_out = [is_held_out(image_id) for image_id, _ in pictures]
         if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
             held_out = [False] * (len(pictures) - 1) + [True]

@@ -669,6 +669,11 @@ def test_a_picture_that_is_held_out_is_not_trained_on_under_another_name(tmp_pat
 
 
 def test_one_photograph_is_too_few(tmp_path):
-    Image.fromarray(data.camera()).save(tmp_path / "only.png")
-    with pytest.raises(InputError, match="no usable"):
-        read_split([str(tmp_path)], Skipped())
+    for name in ("many", "few"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"broken-{name}.png").write_bytes(b"")
+        Image.fromarray(data.camera()).save(tmp_path / name / "only.png")
+    Image.fromarray(data.moon()).save(tmp_path / "many" / "another.png")
+    words = r"few has one usable photograph, only.png; two .*; first skipped: broken-few.png: "
+    with pytest.raises(InputError, match=words):
+        read_split([str(tmp_path / "many"), str(tmp_path / "few")], Skipped())
