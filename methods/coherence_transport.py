@@ -49,8 +49,8 @@ class CoherenceTransport(Method):
     def __post_init__(self) -> None:
         if not 1 <= self.epsilon <= 100:
             raise ValueError(f"epsilon must be 1 to 100, not {self.epsilon}")
-        if not 0 <= self.kappa < np.inf:
-            raise ValueError(f"kappa must be 0 or more, not {self.kappa}")
+        if not 0 <= self.kappa <= 1e6:
+            raise ValueError(f"kappa must be 0 to 1000000, not {self.kappa}")
         if not (0.1 <= self.sigma <= 100 and 0.1 <= self.rho <= 100):
             raise ValueError("sigma and rho must be 0.1 to 100")
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import Method, all_channels
+from inpaintbench.methods.method import Method, all_channels, check_seed
 from inpaintbench.methods.patches import known_patches, no_patch_caveat
 
 Floats = NDArray[np.float64]
@@ -47,8 +47,9 @@ class EfrosLeung(Method):
     def __post_init__(self) -> None:
         if self.window < 3 or self.window % 2 == 0:
             raise ValueError(f"window must be odd and 3 or more, not {self.window}")
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance must be 0 or more, not {self.tolerance}")
+        if not 0 <= self.tolerance < np.inf:
+            raise ValueError(f"tolerance must be 0 or more, and finite, not {self.tolerance}")
+        check_seed(self.seed)
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

@@ -21,6 +21,7 @@ Singles = NDArray[np.float32]
 
 FSR_SHARE, SPECTRUM_SHARE = 0.4, 0.82  # of a fill's difference from the harmonic one; validation
 ENOUGH = 1e-10  # share of the first wave's energy at which a model is as good as single floats get
+LEAST = 1e-300  # weight of a pixel, as a floating-point number still tells it from 0
 SMALL = 32 * 32  # pixels of a hole whose plan is remembered
 
 
@@ -102,12 +103,14 @@ class Fsr(Method):
     quality: bool = False
 
     def __post_init__(self) -> None:
-        if self.block < 1 or self.window % 2 or self.window < 2 * self.block:
-            raise ValueError("block must be 1 or more, and window even and 2 * block or more")
+        if self.block < 1 or self.window % 2 or self.window < max(4, 2 * self.block):
+            raise ValueError("block must be 1 or more, and window even, 4 and 2 * block or more")
         if self.iterations < 1:
             raise ValueError(f"iterations must be 1 or more, not {self.iterations}")
         if not (0 < self.gamma <= 1 and 0 < self.rho < 1 and 0 < self.delta <= 1):
             raise ValueError("gamma and delta must be in (0, 1], rho in (0, 1)")
+        if self.delta * self.rho**self.window < LEAST:  # the weights might vanish
+            raise ValueError(f"delta * rho**window must be {LEAST} or more: raise rho or delta")
         if not 0 <= self.falloff < np.inf:
             raise ValueError(f"falloff must be 0 or more, not {self.falloff}")
 

@@ -80,8 +80,8 @@ class GaussianMixture(FittedMethod):
             raise ValueError("temper must be over 0 and at most 1")
         if not 0 <= self.local < 1:
             raise ValueError("local must be at least 0 and under 1")
-        if not (self.spread > 0 and self.taper > 0):
-            raise ValueError("spread and taper must be over 0")
+        if not (1 <= self.spread <= 1e6 and 0.1 <= self.taper <= 1e6):
+            raise ValueError("spread must be 1 to 1000000, taper 0.1 to 1000000")
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

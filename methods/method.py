@@ -197,6 +197,12 @@ def highest_value(observation: Observation) -> int:
     return int(np.iinfo(observation.image.dtype).max)
 
 
+def check_seed(seed: int) -> None:
+    """Raise a ValueError for a seed that not every random generator takes."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be 0 to {2**32 - 1}, not {seed}")
+
+
 def per_channel(restore: Callable[[Array, Mask], Array], observation: Observation) -> Array:
     """Apply a function of an `(H, W)` image and mask to every channel of a picture by itself.
 

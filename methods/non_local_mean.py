@@ -67,8 +67,8 @@ class NonLocalMean(Exemplar):
     def __post_init__(self) -> None:
         if self.frame < 1 or self.tile < 1 or self.places < 1:
             raise ValueError("frame, tile and places must be 1 or more")
-        if not self.penalty >= 0:
-            raise ValueError(f"penalty must be 0 or more, not {self.penalty}")
+        if not 0 <= self.penalty < np.inf:
+            raise ValueError(f"penalty must be 0 or more, and finite, not {self.penalty}")
         super().__post_init__()
 
     def restore(self, observation: Observation) -> Array:

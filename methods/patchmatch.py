@@ -1,6 +1,7 @@
 """Exemplar filling with PatchMatch correspondences."""
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
+from inpaintbench.methods.method import check_seed
 from inpaintbench.methods.neighbours import Exemplar, fill_beside
 from inpaintbench.methods.patches import check_parameters, fill_with_patches, no_patch_caveat
 
@@ -50,6 +51,7 @@ class PatchMatch(Exemplar):
 
     def __post_init__(self) -> None:
         check_parameters(self.patch, self.rounds, self.sweeps)
+        check_seed(self.seed)
         super().__post_init__()
 
     def restore(self, observation: Observation) -> Array:

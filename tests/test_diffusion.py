@@ -398,6 +398,7 @@ def test_tiny_flat_pictures_of_any_shape_stay_flat(name, height, width, seed, hi
         "amle:sweeps=0",
         "coherence-transport:epsilon=0.5",
         "coherence-transport:kappa=-1",
+        "coherence-transport:kappa=1e300",
         "coherence-transport:sigma=0",
     ],
 )

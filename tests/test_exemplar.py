@@ -115,6 +115,13 @@ def test_the_seed_is_all_the_chance_there_is(name, observation):
         "efros-leung:window=2",
         "quilting:overlap=9",
         "quilting:tolerance=nan",
+        "quilting:tolerance=inf",
+        "efros-leung:tolerance=inf",
+        "non-local-mean:penalty=inf",
+        "quilting:seed=-1",
+        "efros-leung:seed=-1",
+        "patchmatch:seed=-1",
+        "patchmatch:seed=99999999999999999999",
     ],
 )
 def test_wrong_parameters_are_refused(text):

@@ -157,6 +157,9 @@ def test_the_conditional_mean_is_the_dense_solution():
         "gamma=0",
         "rho=1",
         "delta=0",
+        "window=2:block=1",
+        "rho=1e-300",
+        "delta=1e-300",
         "falloff=-1",
     ],
 )

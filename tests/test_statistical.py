@@ -380,7 +380,11 @@ def test_damaged_or_missing_weights_are_input_errors(tmp_path, observation):
 
 
 @pytest.mark.parametrize(
-    "setting", ["temper=0", "temper=1.5", "local=1", "spread=0", "taper=-1", "local=nan"]
+    "setting",
+    [
+        *("temper=0", "temper=1.5", "local=1", "spread=0", "taper=-1", "local=nan"),
+        *("spread=1e-3", "spread=1e200", "taper=1e-200"),
+    ],
 )
 def test_wrong_parameters_are_refused(setting):
     with pytest.raises(InputError, match="must be"):
