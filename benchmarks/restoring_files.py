@@ -17,11 +17,11 @@ from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
 from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_writable, write_picture
+from inpaintbench.datasets.images import resize_exactly
 from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
 from inpaintbench.methods.method import highest_value
-from inpaintbench.methods.resize import resized
 
 FRAMES = 8  # that a method gets at a time
 MEGAPIXEL = 1_000_000
@@ -231,7 +231,7 @@ def side_by_side(picture: Array, restored: Array) -> Array:
     `(H, 2W)` or `(H, 2W, 3)`, of the picture's dtype.
     """
     if picture.shape != restored.shape:
-        exact = resized(picture, restored.shape[:2], "bicubic")
+        exact = resize_exactly(picture, restored.shape[:2], "bicubic")
         highest = highest_value(Observation(picture, np.empty(0, bool)))
         picture = np.rint(exact).clip(0, highest).astype(picture.dtype)
     return np.concatenate([picture, restored], axis=1)

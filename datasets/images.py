@@ -126,13 +126,20 @@ def resize(pixels: Array, shape: tuple[int, int]) -> Array:
     return np.asarray(rounded, pixels.dtype)
 
 
-def resize_exactly(pixels: Array, shape: tuple[int, int]) -> Array:
-    """Resize a grey or colour array with LANCZOS to float32, which may leave its range."""
+def resize_exactly(pixels: Array, shape: tuple[int, ...], kernel: str = "lanczos") -> Array:
+    """Resize a grey or colour array to float32, which may leave its range.
+
+    Parameters
+    ----------
+    pixels : of any type of number
+    shape : rows and columns of the answer
+    kernel : "nearest", "bilinear", "bicubic" or "lanczos", as PIL implements them
+    """
     if pixels.ndim == 3:
-        channels = [resize_exactly(pixels[..., c], shape) for c in range(pixels.shape[2])]
+        channels = [resize_exactly(pixels[..., c], shape, kernel) for c in range(pixels.shape[2])]
         return np.stack(channels, axis=-1)
-    exact = Image.fromarray(pixels.astype(np.float32))
-    return np.asarray(exact.resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
+    exact = Image.fromarray(np.ascontiguousarray(pixels, np.float32))
+    return np.asarray(exact.resize((shape[1], shape[0]), Image.Resampling[kernel.upper()]))
 
 
 def decode(data: bytes) -> Array:

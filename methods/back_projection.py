@@ -3,9 +3,9 @@
 import numpy as np
 
 from inpaintbench.datasets.cases import UPSCALE, Array, Observation
+from inpaintbench.datasets.images import resize_exactly
 from inpaintbench.datasets.tasks.upscale import block_means
 from inpaintbench.methods.method import Method, highest_value
-from inpaintbench.methods.resize import resized
 
 
 class BackProjection(Method):
@@ -39,8 +39,8 @@ class BackProjection(Method):
         """Enlarge one picture."""
         given, shape = observation.image, observation.mask.shape
         factor, highest = shape[0] // given.shape[0], highest_value(observation)
-        picture = resized(given, shape, "bicubic").astype(np.float64).clip(0, highest)
+        picture = resize_exactly(given, shape, "bicubic").astype(np.float64).clip(0, highest)
         for _ in range(self.steps):
             wrong = given - block_means(picture, factor)
-            picture = (picture + resized(wrong, shape, "bicubic")).clip(0, highest)
+            picture = (picture + resize_exactly(wrong, shape, "bicubic")).clip(0, highest)
         return picture

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform
@@ -195,6 +195,13 @@ class PredictingMethod(Method):
 def highest_value(observation: Observation) -> int:
     """The largest value of the picture's dtype: 255 or 65535."""
     return int(np.iinfo(observation.image.dtype).max)
+
+
+def check_choice(parameter: str, value: object, known: Iterable[object]) -> None:
+    """Raise a ValueError for a value that is none of the known ones, which it names."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{parameter} must be one of {', '.join(map(str, known))}, not {value!r}")
 
 
 def check_seed(seed: int) -> None:

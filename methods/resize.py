@@ -1,11 +1,8 @@
 """Plain enlarging: every picture viewer's ways."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from inpaintbench.datasets.cases import UPSCALE, Array, Observation
-from inpaintbench.datasets.errors import InputError
-from inpaintbench.methods.method import Method, highest_value
+from inpaintbench.datasets.images import resize_exactly
+from inpaintbench.methods.method import Method, check_choice, highest_value
 
 KINDS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -36,29 +33,9 @@ class Resize(Method):
     kind: str = "bicubic"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"resize has no kind {self.kind!r}; there are {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
 
     def restore(self, observation: Observation) -> Array:
         """Enlarge one picture."""
-        enlarged = resized(observation.image, observation.mask.shape, self.kind)
+        enlarged = resize_exactly(observation.image, observation.mask.shape, self.kind)
         return enlarged.clip(0, highest_value(observation))
-
-
-def resized(picture: Array, shape: tuple[int, ...], kind: str) -> NDArray[np.float32]:
-    """Enlarge an `(H, W)` or `(H, W, 3)` array to `shape`, not clipped.
-
-    Parameters
-    ----------
-    picture : of any type of number
-    shape : rows and columns of the answer
-    kind : one of `KINDS`
-    """
-    from PIL import Image
-
-    if picture.ndim == 3:
-        channels = [resized(picture[..., c], shape, kind) for c in range(picture.shape[2])]
-        return np.stack(channels, axis=-1)
-    exact = Image.fromarray(np.ascontiguousarray(picture, np.float32))
-    way = Image.Resampling[kind.upper()]
-    return np.asarray(exact.resize((shape[1], shape[0]), way))

@@ -223,7 +223,7 @@ def test_a_flat_picture_stays_flat_and_colours_are_enlarged_each(name):
 
 def test_parameters_are_checked():
     for text, words in {
-        "resize:kind=cubic": "there are nearest, bilinear, bicubic, lanczos",
+        "resize:kind=cubic": "kind must be one of nearest, bilinear, bicubic, lanczos",
         "back-projection:steps=-1": "steps must be 0 or more",
         "least-squares-upscaler:patch=4": "patch must be one of",
     }.items():
