@@ -24,16 +24,12 @@ class Mixture:
         Of the samples, over all symmetries of a component.
     member, scale : (N,) arrays
         Each sample's component, and what it was multiplied by.
-    history : list of float
-        The penalised objective after each iteration, per sample: half the log-likelihood with the
-        contrast taken out and each sample given to its likeliest component, and the prior's.
     """
 
     covariances: Floats
     shares: Floats
     member: NDArray[np.int64]
     scale: Floats
-    history: list[float]
 
 
 def fit_mixture(
@@ -72,14 +68,8 @@ def fit_mixture(
     starts = even[rng.choice(count, components, replace=components > count)].astype(np.float64)
     covariances = overall + (0 if components == 1 else 4) * starts[:, :, None] * starts[:, None, :]
     shares = np.full(components, 1 / components)
-    history: list[float] = []
     for _ in range(iterations):
-        member, turn, length, cost = _assign(even, symmetries, covariances, shares)
-        penalty = sum(
-            prior * (np.trace(linalg.solve(c, overall, assume_a="pos")) + np.linalg.slogdet(c)[1])
-            for c in covariances
-        )
-        history.append(float(-(cost.sum(dtype=np.float64) + penalty) / 2 / count))
+        member, turn, length = _assign(even, symmetries, covariances, shares)
         scale = np.sqrt(dimensions / np.maximum(length, 1e-6 * dimensions))
         turned = np.empty_like(even)
         for number, (order, signs) in enumerate(symmetries):
@@ -90,13 +80,13 @@ def fit_mixture(
         sums = np.stack([turned[member == k].T @ turned[member == k] for k in range(components)])
         covariances = (sums + prior * overall) / (sizes + prior)[:, None, None]
         shares = (sizes + 1) / (count + components)
-    return Mixture(covariances, shares, member, first * scale, history)
+    return Mixture(covariances, shares, member, first * scale)
 
 
 def _assign(
     samples: Floats32, symmetries: Sequence[Symmetry], covariances: Floats, shares: Floats
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
-    """Find each sample's component and symmetry, its squared length under it, and the cost."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Find each sample's component and symmetry, and its squared length under it."""
     count, dimensions = samples.shape
     cost = np.full(count, np.inf)
     length = np.zeros(count)
@@ -112,7 +102,7 @@ def _assign(
             better = price < cost
             cost[better], length[better] = price[better], found[better]
             member[better], turn[better] = k, number
-    return member, turn, length, cost
+    return member, turn, length
 
 
 def _overall(samples: Floats32, symmetries: Sequence[Symmetry]) -> Floats:
