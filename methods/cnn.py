@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Observation
-from inpaintbench.datasets.errors import InputError
+from inpaintbench.methods.method import check_choice
 from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class Cnn(WindowMethod):
     size: str = "large"
 
     def __post_init__(self) -> None:
-        if self.size not in SIZES:
-            raise InputError(f"cnn has no size {self.size!r}; there are {', '.join(SIZES)}")
+        check_choice("size", self.size, SIZES)
         self._last: tuple[list[Observation], list[Array]] = ([], [])
 
     @property

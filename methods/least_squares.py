@@ -11,7 +11,7 @@ from scipy import linalg, ndimage
 
 from inpaintbench.datasets.cases import Array, Mask, Observation
 from inpaintbench.methods.fitted import FittedMethod
-from inpaintbench.methods.method import per_channel
+from inpaintbench.methods.method import check_choice, per_channel
 from inpaintbench.methods.patterns import alike, unpacked
 from inpaintbench.methods.photographs import draw_windows
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
@@ -47,8 +47,7 @@ class LeastSquares(FittedMethod):
     patch: int = 7
 
     def __post_init__(self) -> None:
-        if self.patch not in SIDES:
-            raise ValueError(f"patch must be one of {SIDES}, not {self.patch}")
+        check_choice("patch", self.patch, SIDES)
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""

@@ -12,7 +12,7 @@ from scipy import linalg, ndimage
 from inpaintbench.datasets.cases import UPSCALE, Array, Observation
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.fitted import FittedMethod
-from inpaintbench.methods.method import highest_value
+from inpaintbench.methods.method import check_choice, highest_value
 from inpaintbench.methods.photographs import shares
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
@@ -49,8 +49,7 @@ class LeastSquaresUpscaler(FittedMethod):
     patch: int = 7
 
     def __post_init__(self) -> None:
-        if self.patch not in SIDES:
-            raise ValueError(f"patch must be one of {SIDES}, not {self.patch}")
+        check_choice("patch", self.patch, SIDES)
 
     def restore(self, observation: Observation) -> Array:
         """Enlarge one picture."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inpaintbench.datasets.cases import Array, Mask, Observation
-from inpaintbench.methods.method import Method, per_channel
+from inpaintbench.datasets.cases import Array, Mask, Observation, grown
+from inpaintbench.methods.method import Method, check_choice, per_channel
 from inpaintbench.methods.patches import known_patches
 
 Floats = NDArray[np.float64]
@@ -53,8 +53,7 @@ class Exemplar(Method):
     search: str = "picture"
 
     def __post_init__(self) -> None:
-        if self.search not in {"picture", "set"}:
-            raise ValueError(f"search must be 'picture' or 'set', not {self.search!r}")
+        check_choice("search", self.search, ("picture", "set"))
         self.others: tuple[Observation, ...] = ()
 
     def look_around(self, others: Sequence[Observation]) -> None:
@@ -82,7 +81,7 @@ def windows_alike(observation: Observation, others: Sequence[Observation]) -> li
     windows = []
     for number in largest[:MOST_HOLES]:
         box = boxes[number]
-        frame = _grown(box, FRAME, labels.shape)
+        frame = grown(box, FRAME)
         known = ~observation.mask[frame]
         if known.sum() >= FRAME:
             windows += _search_frame(grey[frame], known, box, frame, alike)
@@ -113,7 +112,7 @@ def _search_frame(
             slice(box[0].start + down, box[0].stop + down),
             slice(box[1].start + right, box[1].stop + right),
         )
-        around = _grown(there, MARGIN, other.mask.shape)
+        around = grown(there, MARGIN)
         windows.append(Window(other.image[around], other.mask[around], cost))
     return windows
 
@@ -158,14 +157,6 @@ def _canvas(observation: Observation, windows: Sequence[Window]) -> Observation:
 
 def _next(position: int) -> int:
     return -(-position // GRID) * GRID + GRID
-
-
-def _grown(box: tuple[slice, slice], by: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    rows, columns = (
-        slice(max(side.start - by, 0), min(side.stop + by, n))
-        for side, n in zip(box, shape, strict=True)
-    )
-    return rows, columns
 
 
 def _grey(image: Array) -> Floats:

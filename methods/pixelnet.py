@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inpaintbench.datasets.cases import Array
-from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.tasks.center_pixel import COUNTS
+from inpaintbench.methods.method import check_choice
 from inpaintbench.methods.networks.patch_method import PatchMethod
 
 if TYPE_CHECKING:
@@ -54,13 +54,10 @@ class Pixelnet(PatchMethod):
 
     def __post_init__(self) -> None:
         for field, known in CHOICES.items():
-            value = getattr(self, field)
-            if value not in known:
-                there = ", ".join(map(str, known))
-                raise InputError(f"pixelnet has no {field} {value!r}; there are {there}")
+            check_choice(field, getattr(self, field), known)
         other = "loss" if self.kind == "classes" else "answer"
         if getattr(self, other) != CHOICES[other][0]:
-            raise InputError(f"pixelnet has no {other} to choose with kind={self.kind}")
+            raise ValueError(f"there is no {other} to choose with kind={self.kind}")
 
     @property
     def weights_name(self) -> str:

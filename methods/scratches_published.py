@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.tasks import scratches
 from inpaintbench.datasets.tasks.drawing import Task
+from inpaintbench.methods.method import check_choice
 from inpaintbench.methods.networks.picture_method import PictureMethod
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class ScratchesPublished(PictureMethod):
     kind: str = "unet-3"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"{self.name} has no kind {self.kind!r}; there are {', '.join(KINDS)}")
+        check_choice("kind", self.kind, KINDS)
 
     @property
     def weights_name(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from inpaintbench.datasets.cases import Array
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.files import write_bytes
 from inpaintbench.datasets.fingerprints import Fingerprints, fingerprints
 from inpaintbench.datasets.images import grey
 from inpaintbench.methods.method import Method
@@ -54,8 +54,7 @@ def write_training_pictures(
     known = np.union1d(fingerprints(grey(picture) for picture in pictures), inherited)
     data = safetensors.numpy.save({ARRAY: known})
     path = weights.with_name(f"{weights.stem}-pictures.safetensors")
-    with written_whole(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(data, path)
     digest = hashlib.sha256(data).hexdigest()
     table = {"file": path.name, "sha256": digest, "count": len(known)}
     return {TABLE: table | ({"unknown": unknown} if unknown else {})}

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from inpaintbench.datasets.errors import InputError
+from inpaintbench.methods.method import check_choice
 from inpaintbench.methods.networks.window_method import WindowMethod
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ class Unet(WindowMethod):
     depth: int = 3
 
     def __post_init__(self) -> None:
-        if self.depth not in DEPTHS:
-            known = ", ".join(map(str, DEPTHS))
-            raise InputError(f"unet has no depth {self.depth}; there are {known}")
+        check_choice("depth", self.depth, DEPTHS)
 
     @property
     def weights_name(self) -> str:

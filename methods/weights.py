@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import written_whole
+from inpaintbench.datasets.files import write_bytes
 from inpaintbench.methods.method import Method
 
 SHIPPED = Path(__file__).parent / "trained"
@@ -104,12 +104,8 @@ def write_weights(data: bytes, path: Path, card: dict[str, Any]) -> None:
     import tomli_w
 
     card = card | {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    for target, content in (
-        (path, data),
-        (path.with_suffix(".toml"), tomli_w.dumps(card).encode()),
-    ):
-        with written_whole(target) as temporary:
-            temporary.write_bytes(content)
+    write_bytes(data, path)
+    write_bytes(tomli_w.dumps(card).encode(), path.with_suffix(".toml"))
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def test_parameters_are_read_converted_and_shown():
         ("navier-stokes:radius=-5", "radius must be over 0"),
         ("cnn:symmetries=perhaps", "no bool"),
         ("patchmatch:patch=4", "patch must be odd"),
+        ("cnn:size=tiny", "^method cnn: size must be one of large, small, not 'tiny'$"),
     ],
 )
 def test_bad_parameters_are_input_errors(text, words):

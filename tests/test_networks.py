@@ -114,7 +114,7 @@ def test_the_unet_has_the_published_widths():
         for before, width in zip([2, *widths], widths, strict=False):
             expected += [(width, before, 3, 3), (width, width, 3, 3)]
         assert kernels == expected
-    with pytest.raises(InputError, match="no depth 4; there are 2, 3, 5"):
+    with pytest.raises(InputError, match="method unet: depth must be one of 2, 3, 5, not 4"):
         parse_method("unet:depth=4")
     assert parse_method("unet:depth=5").weights_name == "unet-5"
 

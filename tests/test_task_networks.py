@@ -366,9 +366,9 @@ def test_pixelnet_takes_published_counts_as_they_are_and_stretches_others():
 
 
 def test_wrong_parameters_of_pixelnet_are_refused():
-    with pytest.raises(InputError, match="no patch 6"):
+    with pytest.raises(InputError, match="patch must be one of 5, 7, 9, 11, not 6"):
         parse_method("pixelnet:patch=6")
-    with pytest.raises(InputError, match="no kind 'rnn'"):
+    with pytest.raises(InputError, match="kind must be one of cnn, fc, classes, not 'rnn'"):
         parse_method("pixelnet:kind=rnn")
 
 
@@ -519,7 +519,7 @@ def test_a_network_without_weights_says_how_to_make_them():
 
 
 def test_unknown_networks_of_the_report_are_refused():
-    with pytest.raises(InputError, match="no kind 'unet-4'; there are unet-2, unet-3, unet-5,"):
+    with pytest.raises(InputError, match=r"kind must be one of unet-2, .*, not 'unet-4'"):
         parse_method("scratches-published:kind=unet-4")
 
 
