@@ -440,17 +440,16 @@ def score(
 
     Of flat arrays, as the sister challenges have them, both scores: MSE for border, RMSE for grid.
     """
-    from inpaintbench.datasets import sister_challenges as sisters
     from inpaintbench.datasets.challenge import read_predictions
     from inpaintbench.datasets.challenge import score as challenge_score
+    from inpaintbench.datasets.sister_challenges import flat_scores
 
-    if sisters.are_flat(targets):
-        given = (read_predictions(path, 1) for path in (predictions, targets))
-        flat = sisters.flat_scores(*given)
+    predicted, true = read_predictions(predictions), read_predictions(targets)
+    if true and true[0].ndim == 1:
+        flat = flat_scores(predicted, true)
         text = f'{{"challenge_mse": {flat.mse!r}, "challenge_rmse": {flat.rmse!r}}}'
         print(text if json else f"border: MSE {flat.mse:.4f}; grid: RMSE {flat.rmse:.4f}")
         return
-    predicted, true = read_predictions(predictions), read_predictions(targets)
     mse = challenge_score(predicted, true)
     print(f'{{"challenge_mse": {mse!r}, "samples": {len(true)}}}' if json else f"{mse:.4f}")
 

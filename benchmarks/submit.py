@@ -132,7 +132,7 @@ def write_submission(
     chosen = sister_challenges.predictions_from if flat else predictions_from
     predictions = chosen(restored, observations)
     write_predictions(output, predictions)
-    if score(read_predictions(output, 1 if flat else 2), predictions) != 0:
+    if score(read_predictions(output), predictions) != 0:
         raise RuntimeError(f"{output} does not hold what was written to it")
     expected = [outcome.expected_mse for outcome in outcomes.values()]
     return Submission(len(predictions), float(np.mean(expected)))

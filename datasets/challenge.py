@@ -95,10 +95,10 @@ def write_predictions(path: str | Path, predictions: Sequence[Array]) -> None:
         _Pickler(file, protocol=4).dump(list(predictions))
 
 
-def read_predictions(path: str | Path, dimensions: int = 2) -> list[Array]:
-    """Read a list of 2-D uint8 arrays, refusing what the challenge's server refuses.
+def read_predictions(path: str | Path) -> list[Array]:
+    """Read a list of uint8 arrays, refusing what the challenge's server refuses.
 
-    `dimensions` is 1 for the sister challenges, whose arrays are flat.
+    They are all `(h, w)`, or those of the sister challenges, all flat: `(n,)`.
 
     Raises
     ------
@@ -109,13 +109,16 @@ def read_predictions(path: str | Path, dimensions: int = 2) -> list[Array]:
     content = pickles.load(path)
     if not isinstance(content, list):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a list of arrays")
+    forms = {2: "(h, w)", 1: "(n,)"}
     for index, entry in enumerate(content):
         if not isinstance(entry, np.ndarray):
             raise InputError(f"{path}, index {index}: is a {type(entry).__name__}, not an array")
         if entry.dtype != np.uint8:
             raise InputError(f"{path}, index {index}: has dtype {entry.dtype}, not uint8")
-        if entry.ndim != dimensions or not entry.size:
-            wanted = "(h, w)" if dimensions == 2 else "(n,)"
+        if not index and entry.ndim in forms:
+            forms = {entry.ndim: forms[entry.ndim]}
+        if entry.ndim not in forms or not entry.size:
+            wanted = " or ".join(forms.values())
             raise InputError(f"{path}, index {index}: has shape {entry.shape}, not {wanted}")
     return content
 

@@ -102,19 +102,6 @@ def predictions_from(pictures: Sequence[Array], observations: Sequence[Observati
     return [p[o.mask].T.ravel() for p, o in zip(pictures, observations, strict=True)]
 
 
-def are_flat(path: str | Path) -> bool:
-    """Whether a file holds predictions of these challenges: its first array is 1-D.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or is no pickle.
-    """
-    content = pickles.load(path)
-    first = content[0] if isinstance(content, list) and content else None
-    return isinstance(first, np.ndarray) and first.ndim == 1
-
-
 def flat_scores(predictions: Sequence[Array], targets: Sequence[Array]) -> FlatScores:
     """Score predictions, in float64.
 

@@ -395,7 +395,12 @@ def test_predictions_are_read_by_any_numpy_and_by_us(tmp_path):
         ([np.zeros((5, 5), np.uint8), [[1]]], "index 1: is a list"),
         ([np.zeros((5, 5), np.uint8), np.zeros((5, 5))], "index 1: has dtype float64"),
         ([np.zeros((5, 5), np.int8)], "index 0: has dtype int8"),
-        ([np.zeros(25, np.uint8)], "index 0: has shape"),
+        (
+            [np.zeros((5, 5, 3), np.uint8)],
+            r"index 0: .*, not \(h, w\) or \(n,\)$",
+        ),
+        ([np.zeros((5, 5), np.uint8), np.zeros(25, np.uint8)], r"index 1: .*, not \(h, w\)$"),
+        ([np.zeros(25, np.uint8), np.zeros((5, 5), np.uint8)], r"index 1: .*, not \(n,\)$"),
         ([np.zeros((0, 5), np.uint8)], "index 0: has shape"),
     ],
 )

@@ -140,7 +140,7 @@ def test_submit_and_score_take_these_files(tmp_path, task):
 
     told = inpaintbench("submit", "t.pkl", "-o", "p.pkl", "--jobs", "1")
     assert "which is recommended" in told
-    predictions = read_predictions(tmp_path / "p.pkl", 1)
+    predictions = read_predictions(tmp_path / "p.pkl")
     assert [p.shape for p in predictions] == [t.shape for t in targets]
     scored = json.loads(inpaintbench("score", "p.pkl", "targets.pkl", "--json"))
     mean = [np.full_like(t, 128) for t in targets]
