@@ -178,7 +178,9 @@ def _decoded(data: bytes, mode: str, most_pixels: int | None = None) -> Array:
             _check_size(picture.width, picture.height, most_pixels)
             pixels = _loaded(picture, mode)
     except UnidentifiedImageError:  # 16-bit TIFF of a kind that PIL cannot read, or no picture
-        _check_size(*_tiff_size(data), most_pixels)
+        width, height, count = _tiff_facts(data)
+        _check_size(width, height, most_pixels)
+        _check_alone(count)
         pixels = None
     except ValueError:
         raise
@@ -202,9 +204,7 @@ def _loaded(file: ImageFile.ImageFile, mode: str) -> Array | None:
 
     None for 16 bits with colour or alpha, which PIL would silently turn into 8.
     """
-    frames = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
-    if frames > 1:
-        raise ValueError(f"holds {frames} pictures: save them apart, or for --images as .npz")
+    _check_alone(getattr(file, "n_frames", 1) if file.format == "TIFF" else 1)
     deep_colour = any(";16" in str(tile[3]) for tile in file.tile) or 16 in _tiff_bits(file)
     file.load()
     picture = _upright(file) if mode == "RGB" else file
@@ -242,14 +242,19 @@ def _check_size(width: int, height: int, most_pixels: int | None) -> None:
         raise ValueError(f"has {height}x{width} pixels; {most} are the most: scale it down")
 
 
-def _tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height that a TIFF file states."""
+def _check_alone(count: int) -> None:
+    if count > 1:
+        raise ValueError(f"holds {count} pictures: save them apart, or for --images as .npz")
+
+
+def _tiff_facts(data: bytes) -> tuple[int, int, int]:
+    """Width and height that a TIFF file states for its first picture, and how many it holds."""
     import tifffile
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            return page.imagewidth, page.imagelength
+            return page.imagewidth, page.imagelength, len(file.pages)
     except Exception as error:  # a hostile file may make it fail in any way whatever
         raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file") from error
 

@@ -1,6 +1,5 @@
 """Videos: read frame by frame, and written whole, by OpenCV (that is, FFmpeg)."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -107,7 +106,6 @@ def read_frames(path: Path) -> Iterator[Array]:
 def _opened(path: Path) -> "cv2.VideoCapture":
     import cv2
 
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints are told in our words
     try:
         path.open("rb").close()
     except OSError as error:

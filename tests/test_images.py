@@ -166,6 +166,12 @@ def tiff_of_grey_with_alpha(pixels):
     return tiff(pixels, photometric="minisblack", planarconfig="contig")
 
 
+def test_several_pictures_that_pil_cannot_read_are_not_taken_for_one():
+    for decoder in (decode, decode_in_colour):
+        with pytest.raises(ValueError, match="holds 3 pictures: save them apart"):
+            decoder(tiff_of_grey_with_alpha(np.zeros((3, 80, 90, 2), np.uint16)))
+
+
 @pytest.mark.parametrize("encode", [tiff_of_grey_with_alpha, png_of_grey_with_alpha])
 @pytest.mark.parametrize("decoder", [decode, decode_in_colour])
 def test_16_bit_grey_with_alpha_is_grey_of_16_bits(encode, decoder):

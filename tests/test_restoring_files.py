@@ -129,6 +129,12 @@ def test_videos_are_written_and_read(suffix, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
+def test_a_video_that_cannot_be_written_is_told_in_our_words_alone(tmp_path, capfd):
+    with pytest.raises(InputError, match=r"a.mp4: OpenCV cannot make it \(40000, 2\)"):
+        written(tmp_path / "a.mp4", [np.zeros((2, 40000, 3), np.uint8)])
+    assert capfd.readouterr().err == ""
+
+
 def test_a_video_with_odd_sides_keeps_every_pixel(tmp_path):
     jpegs = [cv2.imencode(".jpg", frame[:47, :71])[1].tobytes() for frame in FRAMES]
     (tmp_path / "a.avi").write_bytes(b"".join(jpegs))  # a video, of sides that OpenCV cannot write
