@@ -129,11 +129,13 @@ class Trainee(lightning.LightningModule):
         return DataLoader(self.held_out, self.settings.batch)
 
     def on_train_start(self) -> None:
-        """Start the clock; do nothing where all was over before a kill."""
+        """Start the clock, and place the teacher; do nothing where all was over before a kill."""
         self.clock = time.monotonic()
         stopping = self.trainer.early_stopping_callback
         early = isinstance(stopping, EarlyStopping) and stopping.wait_count >= stopping.patience
         self.trainer.should_stop = early or self.progress() >= 1
+        if self.teacher:
+            self.teacher.device = str(self.device)  # of several GPUs, this process's own
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser; its learning rate is set before every update."""
@@ -386,7 +388,7 @@ def _check_settings(settings: Settings, device: str) -> None:
 
 
 def _teacher(method: NetworkMethod, settings: Settings) -> NetworkMethod | None:
-    """Make the teacher on the method's device; an `InputError` where it is none for this method."""
+    """Make the teacher; an `InputError` where it is none for this method, or cannot be loaded."""
     if not settings.teacher:
         return None
     teacher = parse_method(settings.teacher)
@@ -395,7 +397,7 @@ def _teacher(method: NetworkMethod, settings: Settings) -> NetworkMethod | None:
             f"{settings.teacher} cannot teach {method.label}: it must be a network that is shown "
             "the same"
         )
-    teacher.device = method.device
+    teacher.device = "cpu"
     teacher.load()
     return teacher
 
