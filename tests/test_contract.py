@@ -103,7 +103,9 @@ def test_a_method_of_the_current_folder_is_found(tmp_path, monkeypatch):
     assert load_class("mine:Grey").name == "grey"
 
 
-@pytest.mark.parametrize("name", ["nowhere:X", "inpaintbench.methods.mean:Nope", "os:path", "mean", "a:size=1"])
+@pytest.mark.parametrize(
+    "name", ["nowhere:X", "inpaintbench.methods.mean:Nope", "os:path", "mean", "a:size=1"]
+)
 def test_what_is_no_method_class_is_an_input_error(name):
     with pytest.raises(InputError):
         load_class(name)
