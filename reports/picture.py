@@ -1,5 +1,6 @@
 """Contact sheets of a run: a few cases, several methods' restorations side by side."""
 
+import textwrap
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,9 +128,9 @@ def _write_sheet(
     sheet = Image.new("RGB", size, "white")
     draw = Drawing.Draw(sheet)
     for column, (_, name) in enumerate(columns):
-        lines = [name[:60][k : k + LETTERS] for k in range(0, len(name[:60]), LETTERS)]
+        lines = textwrap.wrap(name.replace(":", ": "), LETTERS)  # broken there, or at hyphens
         place = (left + column * (TILE + GAP), HEADING - 3)
-        draw.text(place, "\n".join(lines[:3]), "black", _font(), "ld")
+        draw.text(place, "\n".join(lines[:3]).replace(": ", ":"), "black", _font(), "ld")
     for row, case_id in enumerate(cases):
         top = HEADING + row * (TILE + LINE + GAP)
         draw.text((0, top + TILE // 2), titles[row] if titles else "", "black", _font(), "lm")
