@@ -27,4 +27,4 @@ class BorderCnn(PictureMethod):
         """Make the untrained network."""
         from inpaintbench.methods.networks.picture_unet import PictureUNet
 
-        return PictureUNet(1, (48, 96, 128), (1, 2, 2))
+        return PictureUNet(1, (48, 96, 128), (2, 2, 3))
