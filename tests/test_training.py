@@ -369,7 +369,8 @@ def stop(server, network, folder, epochs, number, *more):
     return status
 
 
-BUDGET = ["--crops", "240"]  # not a whole number of epochs
+# Not a whole number of epochs, and so many that a signal comes before the last on a busy machine.
+BUDGET = ["--crops", "560"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -380,9 +381,9 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, tmp_p
     assert stop(server, network, stopped, 1, signal.SIGKILL, *BUDGET) == -signal.SIGKILL
     stopped.rename(moved)  # to another machine, say
     assert stop(server, network, moved, 2, signal.SIGINT, *BUDGET, "--resume") == 130
-    assert read_card(moved / f"{name}.safetensors")["crops_seen"] < 240
+    assert read_card(moved / f"{name}.safetensors")["crops_seen"] < 560
     assert command(moved, *BUDGET, "--resume", network=network).returncode == 0
-    assert history(whole)["crops"].tolist() == [64, 128, 192, 256]
+    assert history(whole)["crops"].tolist() == list(range(64, 577, 64))
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
     for file in ("last.ckpt", "best.ckpt", f"{name}.safetensors"):
         assert_same_weights(whole / file, moved / file)
