@@ -23,6 +23,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 GREY_WITH_ALPHA = 4  # a PNG file's colour type
+TIFF_STARTS = (b"II", b"MM")  # little and big endian
 
 # What turns a picture upright, by the orientation that EXIF states.
 TURNS: dict[object, Image.Transpose] = {
@@ -295,6 +296,8 @@ def _read_by_tifffile(data: bytes) -> Array | None:
 
     Of any dtype.
     """
+    if data[:2] not in TIFF_STARTS:
+        return None
     import tifffile
 
     try:

@@ -264,7 +264,10 @@ def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):
         ({"x_data": np.full((5, 31, 31), -1)}, "outside 0..65535"),
         ({"x_data": np.full((5, 31, 31), np.nan)}, "outside 0..65535"),
         ({"x_data": np.zeros((5, 30, 30))}, "no centre pixel"),
-        ({"x_data": np.zeros((5, 31, 31), np.uint8), "y_data": [0] * 5}, "be in 16-bit counts"),
+        (
+            {"x_data": np.zeros((5, 31, 31), np.uint8), "y_data": [0] * 5},
+            "must be in 16-bit counts",
+        ),
         ({"x_data": np.zeros((5, 31, 31), complex)}, "not numbers"),
         ({"x_data": [np.zeros((31, 31)), np.zeros((3, 3))]}, "x_data"),
         ({"x_data": None}, "has no x_data"),

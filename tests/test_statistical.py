@@ -246,6 +246,8 @@ def test_em_increases_its_objective_and_recovers_a_known_mixture():
     even = samples * np.sqrt(2 / np.maximum(length, 1e-4 * length.mean()))[:, None]
     history = [objective(even, mixture, 1.0) for mixture in mixtures]
     assert (np.diff(history) > -1e-6).all()
+    alone = fit_mixture(samples.astype(np.float32), IDENTITY, 1, 15, 1.0, seed=0)
+    assert history[-1] > objective(even, alone, 1.0) + 1.0
     assert history[-1] > history[0] + 0.4
     mixture = mixtures[-1]
     found = [c / np.trace(c) for c in mixture.covariances]

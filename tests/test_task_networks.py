@@ -519,7 +519,9 @@ def test_a_network_without_weights_says_how_to_make_them():
 
 
 def test_unknown_networks_of_the_report_are_refused():
-    with pytest.raises(InputError, match=r"kind must be one of unet-2, .*, not 'unet-4'"):
+    with pytest.raises(
+        InputError, match=r"kind must be one of unet-2, unet-3, unet-5, .*, not 'unet-4'"
+    ):
         parse_method("scratches-published:kind=unet-4")
 
 

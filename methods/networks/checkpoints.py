@@ -78,9 +78,9 @@ def check_checkpoint(path: Path, origin: dict[str, Any], network: nn.Module) -> 
         message = f"{path} is damaged or missing: {error}; train anew in another --out"
         raise InputError(message) from error
     for key, now in origin.items():
-        if made.get(key, now) != now:  # an older checkpoint does not tell all
+        if made.get(key) != now:
             raise InputError(
-                f"{path} was made with {key} = {made[key]!r}, not {now!r}; give the same again "
+                f"{path} was made with {key} = {made.get(key)!r}, not {now!r}; give the same again "
                 "(settings.toml beside it has all), or choose another --out"
             )
     expected = {f"network.{name}": value.shape for name, value in network.state_dict().items()}
