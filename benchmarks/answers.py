@@ -231,7 +231,7 @@ def finish_prediction(predicted: object, observation: Observation) -> Array:
     InvalidRestoration
         If it is no array of numbers, one for every hidden pixel, or not finite.
     """
-    shape = (np.count_nonzero(observation.mask), *observation.image.shape[2:])
+    shape = (int(np.count_nonzero(observation.mask)), *observation.image.shape[2:])
     return _rounded(_numbers(predicted, shape), observation.image.dtype)
 
 

@@ -289,7 +289,7 @@ def check_expected_errors(method: type[Method]) -> None:
         return
     _need(len(errors) == len(several), "return one array per observation from expected_errors")
     for observation, error in zip(several, errors, strict=True):
-        shape = (np.count_nonzero(observation.mask), *observation.image.shape[2:])
+        shape = (int(np.count_nonzero(observation.mask)), *observation.image.shape[2:])
         _need(error.shape == shape, f"return {shape}, as image[mask], from expected_errors")
         _need(not (error < 0).any(), "return squared errors, or NaN, from expected_errors")
         _need(not np.isinf(error).any(), "return finite errors, or NaN, from expected_errors")

@@ -25,7 +25,7 @@ from inpaintbench.benchmarks.answers import (
 )
 from inpaintbench.benchmarks.isolation import Isolation, Limits, MethodFailed, end_isolated
 from inpaintbench.benchmarks.restoring import lend, restore_cases
-from inpaintbench.benchmarks.workers import BATCH, answer
+from inpaintbench.benchmarks.workers import BATCH, answer, same
 from inpaintbench.datasets import Observation
 from inpaintbench.methods import Method, parse_method
 
@@ -120,6 +120,15 @@ def test_a_case_that_is_restored_twice_has_twice_the_time(observation, no_proces
     assert outcome.is_ok, outcome.message
 
 
+def test_the_seconds_of_a_blocks_cases_add_up_to_those_of_the_block(no_process_stays):
+    mask = np.eye(9, k=1, dtype=bool)
+    observations = [Observation(np.full((9, 9), number, np.uint8), mask) for number in range(20)]
+    begin = time.monotonic()
+    outcomes = restore_cases(plugins.Slow(seconds=0.01), observations, [], Limits())
+    whole = time.monotonic() - begin
+    assert 20 * 0.01 <= sum(outcome.seconds for outcome in outcomes) < whole
+
+
 def test_a_hang_in_the_middle_of_a_block_does_not_cost_the_time_of_the_block(no_process_stays):
     count, guilty, mask = 100, 60, np.eye(9, k=1, dtype=bool)
     observations = [Observation(np.full((9, 9), number, np.uint8), mask) for number in range(count)]
@@ -129,6 +138,17 @@ def test_a_hang_in_the_middle_of_a_block_does_not_cost_the_time_of_the_block(no_
     assert time.monotonic() - begin < count / 2
     statuses = ["timeout" if number == guilty else "ok" for number in range(count)]
     assert [outcome.status for outcome in outcomes] == statuses
+
+
+def test_after_three_cases_in_a_row_that_took_too_long_the_rest_is_not_tried(no_process_stays):
+    """In a row: one that ends well in between starts the count anew."""
+    mask = np.eye(9, k=1, dtype=bool)
+    levels = [7, 5, 7, 7, 7, 5]
+    observations = [Observation(np.full((9, 9), level, np.uint8), mask) for level in levels]
+    outcomes = restore_cases(plugins.HangsAt(level=7), observations, [], Limits(seconds=0.8))
+    assert [outcome.status for outcome in outcomes] == ["timeout", "ok", *4 * ["timeout"]]
+    tried = ["not tried: 3 before" not in outcome.message for outcome in outcomes]
+    assert tried == 5 * [True] + [False]
 
 
 def test_what_a_method_prints_is_not_heard(tmp_path):
@@ -254,6 +274,34 @@ def test_a_block_of_several_batches_is_answered_case_by_case(method):
     expected = [None if n in problems else [n] * 4 for n in range(count)]
     assert [part if part is None else part.tolist() for part in parts] == expected
     assert len(answers.altered) == len(answers.expected) == count
+
+
+class Sideways(CornerOfBatches):
+    """Answers with a row per channel where it should be a row per pixel."""
+
+    def one(self, observation):
+        return np.full((3, np.count_nonzero(observation.mask)), 9.0)
+
+
+def test_predictions_of_another_shape_are_invalid_though_their_number_is_right():
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 1:3] = True
+    observations = [Observation(np.full((4, 5, 3), n, np.uint8), mask) for n in range(3)]
+    lending = lend(observations)
+    answers = answer(Sideways(), lending.packed, pack([]))
+    assert set(answers.problems) == {0, 1, 2}
+    assert set(answers.problems.values()) == {"returned shape (3, 4), not (4, 3)"}
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 1), (np.uint16, 7)])
+def test_two_answers_to_one_case_agree_but_for_rounding(dtype, most):
+    """By a step that rounding may make, and by 1e-4 of the range, as the contract allows."""
+    one = np.full((2, 3), 100, dtype)
+    for far in (-most - 1, -most, 0, most, most + 1):
+        other = one.copy()
+        other[1, 2] = 100 + far
+        assert same(one, other) == same(other, one) == (abs(far) <= most)
+    assert not same(one, one[:, :2])
 
 
 @given(st.data())
