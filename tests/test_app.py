@@ -21,15 +21,22 @@ from conftest import inpaintbench_here, install, replace_table
 from PIL import Image
 from rich.console import Console
 from skimage import data
+from test_reports import NAN, made_up
 from test_run import carried_out, small
 
 from inpaintbench.benchmarks.app import _print_table as print_table
 from inpaintbench.benchmarks.app import _progress as progress
-from inpaintbench.benchmarks.submit import RECOMMENDED
-from inpaintbench.datasets import make_crop
+from inpaintbench.benchmarks.submit import (
+    BLOCK,
+    RECOMMENDED,
+    best_method,
+    expectation,
+    write_submission,
+)
+from inpaintbench.datasets import InputError, make_crop
 from inpaintbench.datasets.cases import LOW_LIGHT
-from inpaintbench.datasets.challenge import read_testset
-from inpaintbench.methods import parse_method
+from inpaintbench.datasets.challenge import read_predictions, read_testset
+from inpaintbench.methods import Method, parse_method
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +176,65 @@ def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge,
     made = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "method: harmonic, the winner of runs/a" in made.stdout
+
+
+def test_only_a_method_that_restored_every_case_is_submitted():
+    run = made_up({"lucky": [1, NAN, 1], "whole": [5, 6, 7], "other": [9, 9, 9]}, list("pqr"))
+    assert best_method(run) == "whole"
+    run = made_up({"lucky": [1, NAN, 1], "other": [NAN, 9, 9]}, list("pqr"))
+    with pytest.raises(InputError, match=r"no method in .* restored every case; choose one"):
+        best_method(run)
+
+
+def test_what_to_expect_is_what_the_run_says_of_the_method():
+    run = made_up({"whole": [5, 6, 7], "lucky": [1, NAN, 1]}, list("pqr"))
+    run.environment["suite"] = {"images": "my-photographs"}
+    told = expectation(run, "whole")
+    low, high = run.leaderboard().set_index("method").loc["whole", ["low", "high"]]
+    assert f"expected challenge MSE 6.0 (95 % interval {low:.1f} to {high:.1f})" in told
+    assert "my-photographs" in told
+    assert "lucky restored only 67% of" in expectation(run, "lucky")
+    assert "did not run another" in expectation(run, "another")
+
+
+class Late(Method):
+    """Fills with the first pixel, and takes its time where that is 0.
+
+    Wants to see all pictures but those of the block, and knows of all but one how far off it is.
+    """
+
+    name = "late"
+    family = "test"
+    search: str = "set"
+
+    def look_around(self, others):
+        self.others = {int(o.image[0, 0]) for o in others}
+
+    def restore(self, observation):
+        level = int(observation.image[0, 0])
+        time.sleep(0.7 if level == 0 else 0)
+        first = level // BLOCK * BLOCK
+        assert self.others == set(range(3 * BLOCK)) - set(range(first, first + BLOCK))
+        return np.full(observation.image.shape, float(level))
+
+    def expected_errors(self, observations):
+        errors = [np.nan if o.image[0, 0] == 7 else 10.0 for o in observations]
+        return [np.full(o.mask.sum(), e) for o, e in zip(observations, errors, strict=True)]
+
+
+def test_predictions_are_in_the_test_sets_order_whichever_block_is_done_first(tmp_path):
+    count = 3 * BLOCK
+    made = [make_crop(np.full((70, 80), n, np.uint8), (5, 7), (30, 40))[0] for n in range(count)]
+    sizes, centers = [(5, 7)] * count, [(30, 40)] * count
+    content = {"images": made, "crop_sizes": sizes, "crop_centers": centers}
+    testset, output, blocks = tmp_path / "t.pkl", tmp_path / "p.pkl", []
+    testset.write_bytes(pickle.dumps(content))
+    made = write_submission(testset, "crop", output, Late(), 2, 60.0, blocks.append)
+    assert made.predictions == count
+    assert np.isnan(made.expected_mse)  # a mean over all but one would promise too much
+    assert blocks == [BLOCK] * 3
+    for number, prediction in enumerate(read_predictions(output)):
+        assert np.array_equal(prediction, np.full((5, 7), number, np.uint8))
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])

@@ -257,12 +257,22 @@ def test_the_file_cannot_change_our_functions(name):
     "content",
     [
         b"\x80\x04})" + b"\x85" * 500_000 + b"Ns.",
+        b"\x80\x04}()" + b"\x85" * 500_000 + b"Nu.",
+        b"\x80\x04()" + b"\x85" * 500_000 + b"Nd.",
         b"\x80\x04\x8f()" + b"\x85" * 500_000 + b"\x90.",
         b"\x80\x04()" + b"\x85" * 500_000 + b"\x91.",
         b"c__builtin__\nset\n(]()" + b"\x85" * 500_000 + b"etR.",
         b"ccollections\nOrderedDict\n(](]()" + b"\x85" * 500_000 + b"NeetR.",
     ],
-    ids=["dict key", "set member", "frozenset member", "set call", "OrderedDict call"],
+    ids=[
+        "dict key",
+        "dict keys",
+        "whole dict",
+        "set member",
+        "frozenset member",
+        "set call",
+        "OrderedDict call",
+    ],
 )
 def test_a_deep_tuple_does_not_overflow_the_stack(content):
     with pytest.raises(InputError, match="refused"):
@@ -442,6 +452,14 @@ def test_predictions_are_cut_where_the_crop_is(tmp_path):
         strict=True,
     ):
         assert np.array_equal(crop, make_crop(picture, size, center)[2])
+
+
+def test_predictions_keep_their_order_of_pixels_however_they_lie_in_memory(tmp_path):
+    picture = np.arange(9 * 12, dtype=np.uint8).reshape(9, 12)
+    views = [np.asfortranarray(picture), picture.T, picture[1:8:2, ::-1], picture[:, 3:4]]
+    write_predictions(tmp_path / "p.pkl", views)
+    for found, view in zip(read_predictions(tmp_path / "p.pkl"), views, strict=True):
+        assert found.tolist() == view.tolist()
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path):

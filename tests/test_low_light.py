@@ -140,6 +140,15 @@ def test_what_comes_back_dark_in_a_bright_region_counts_as_wrapped():
     assert score_picture(picture, case, ("wrapped",))["wrapped"] == pytest.approx(2 / (6 * 3))
 
 
+def test_the_rim_of_a_picture_is_no_rim_of_a_bright_region():
+    truth = np.full((6, 7, 3), 220, np.uint8)
+    picture = truth.copy()
+    picture[0, 0] = picture[5, 3] = 50
+    picture[2, 2] = 51  # too bright to count
+    case = Case("c", "low-light", "i", "s", 0, truth, np.ones((6, 7), bool), truth // 5)
+    assert score_picture(picture, case, ("wrapped",))["wrapped"] == pytest.approx(2 / 42)
+
+
 def test_gain_is_five_times_the_picture_clipped():
     given = np.arange(256, dtype=np.uint8).reshape(16, 16)
     expected = [min(5 * value, 255) for value in range(256)]

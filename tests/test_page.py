@@ -379,6 +379,33 @@ def test_surroundings_are_sorted_by_what_can_be_seen_of_them(finished):
     assert table.loc["telea", "calmest"] == pytest.approx(finished.mse["telea"][calm].mean())
 
 
+def test_what_pictures_of_16_bits_tell_is_in_the_units_of_the_scores():
+    """Of grey levels by default, and of counts where these are scored."""
+    rng = np.random.default_rng(0)
+    truth, painted = rng.integers(0, 256, (2, 30, 40)).astype(np.uint8)
+    box = (slice(9, 16), slice(20, 33))
+    mask = np.zeros(truth.shape, bool)
+    mask[box] = True
+    observed = np.where(mask, 0, truth).astype(np.uint8)
+    case = KeptCase("x", observed, truth, mask, box, {"a": painted[box]})
+    deep_truth, deep_painted, deep_observed = (
+        pixels.astype(np.uint16) * 257 for pixels in (truth, painted[box], observed)
+    )
+    deep = KeptCase("x", deep_observed, deep_truth, mask, box, {"a": deep_painted})
+    assert busyness(deep) == pytest.approx(busyness(case))
+    table = error_by_distance([case])
+    squared = (painted[box].astype(float) - truth[box]) ** 2
+    inside = np.zeros((7, 13), bool)
+    inside[1:-1, 1:-1] = True
+    assert table["distance"].tolist() == [1, 2, 3, 4]
+    assert table["pixels"].tolist() == [36, 28, 20, 7]
+    assert table["mse"][0] == pytest.approx(squared[~inside].mean())
+    assert table["mse"][3] == pytest.approx(squared[3, 3:-3].mean())
+    pd.testing.assert_frame_equal(error_by_distance([deep]), table)
+    counts = error_by_distance([deep], 65535)
+    assert counts["mse"].tolist() == pytest.approx((table["mse"] * 257**2).tolist())
+
+
 GREY = error_scale([], 255, "grey levels")
 
 

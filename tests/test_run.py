@@ -11,10 +11,13 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from inpaintbench.benchmarks import blocks
 from inpaintbench.benchmarks.answers import (
     InvalidRestoration,
     finish_prediction,
+    finish_predictions,
     hidden_of,
+    pack,
     picture_of,
 )
 from inpaintbench.benchmarks.blocks import case_table
@@ -22,7 +25,8 @@ from inpaintbench.benchmarks.content import content_of
 from inpaintbench.benchmarks.run import changed_cases, run_suite
 from inpaintbench.benchmarks.scoring import constant_mse, edge_of, score_picture
 from inpaintbench.benchmarks.suite import Suite, read_suite, suite_names
-from inpaintbench.datasets import Case, InputError
+from inpaintbench.datasets import Case, InputError, Observation
+from inpaintbench.datasets.cases import Share
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import parse_method
 from inpaintbench.reports import load_run
@@ -121,6 +125,29 @@ def test_a_method_that_looks_around_sees_all_that_was_cut_from_other_photographs
         pd.testing.assert_series_equal(
             found.sort_index(), ((level - shown) ** 2.0).sort_index(), check_names=False
         )
+
+
+@pytest.mark.parametrize("most", [4, 11, 1000])
+def test_others_are_the_next_cases_of_other_photographs(most, monkeypatch):
+    """Of every block of every size, written out case by case."""
+    monkeypatch.setattr(blocks, "MOST_OTHERS", most)
+    shares = [Share("a", 5, ""), Share("b", 3, ""), Share("c", 9, ""), Share("d", 1, "")]
+
+    def cases(*several):
+        parts = (part for block in several for part in block.parts)
+        return [(name, index) for name, *ends in parts for index in range(*ends)]
+
+    every = [(share.image_id, index) for share in shares for index in range(share.cases)]
+    for size in range(1, 20):
+        for apart in (False, True):
+            cut = blocks.cut_blocks(shares, size, apart)
+            assert cases(*cut) == every
+            assert max(map(len, cut)) <= size
+            assert [block.first for block in cut] == [every.index(cases(b)[0]) for b in cut]
+            for place, block in enumerate(cut):
+                rest = cases(*cut[place + 1 :], *cut[:place])
+                others = [case for case in rest if case[0] not in block.image_ids]
+                assert cases(blocks.others_of(place, cut)) == others[:most]
 
 
 def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):
@@ -298,6 +325,28 @@ def test_predictions_are_clipped_then_rounded_and_known_pixels_pasted_back(case)
     assert altered == 3.25
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_prediction_is_rounded_to_the_nearest_step_and_halves_to_even_ones(dtype):
+    mask = np.zeros((3, 4), bool)
+    mask[1:, 1:] = True
+    observation = Observation(np.zeros((3, 4), dtype), mask)
+    highest = np.iinfo(dtype).max
+    exact = np.array([0.5, 1.5, 2.5, 1.4999, -0.5, highest + 0.5])
+    expected = [0, 2, 2, 1, 0, highest]
+    assert finish_prediction(exact, observation).tolist() == expected
+    together = finish_predictions([exact, exact], pack([observation] * 2))
+    assert together.tolist() == 2 * expected
+
+
+def test_what_was_changed_beside_the_hole_is_told_in_the_units_of_8_bits(case):
+    deep = replace(case, truth=case.truth.astype(np.uint16) * 257)
+    answer = deep.truth.astype(float)
+    answer[case.mask] = -1e6  # hidden pixels may be anything
+    answer[3, 4] -= 257 * 7
+    _, altered = hidden_of(answer, deep.observation)
+    assert altered == pytest.approx(7)
+
+
 @pytest.mark.parametrize("answer", [None, [[1]], np.zeros((2, 2)), np.zeros((70, 93), complex)])
 def test_what_is_no_restoration_is_invalid(case, answer):
     with pytest.raises(InvalidRestoration):
@@ -309,6 +358,23 @@ def test_the_constant_ceiling_is_the_variance_of_what_is_hidden(case):
     assert constant_mse(case) == pytest.approx(hidden.var(), abs=0.26)  # the mean is rounded
     deep = np.full((9, 9), 128, np.uint16)  # half a grey level of 8 bits
     assert constant_mse(Case("deep", "crop", "", "", 0, deep, deep > 0)) == 0
+
+
+@pytest.mark.parametrize("levels", [255, 65535])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_constant_ceiling_is_the_score_of_the_best_constant_picture(dtype, levels):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, np.iinfo(dtype).max, (9, 12, 3), dtype)
+    truth[..., 1] //= 3  # every channel has a mean of its own
+    mask = rng.random((9, 12)) < 0.3
+    case = Case("c", "grid", "i", "s", 0, truth, mask)
+    picture = truth.copy()
+    picture[mask] = [round(float(truth[mask][:, channel].mean())) for channel in range(3)]
+    expected = score_picture(picture, case, ("mse",), levels)["mse"]
+    assert constant_mse(case, levels) == pytest.approx(expected)
+    # written out
+    errors = truth[mask].astype(float) - picture[mask]
+    assert expected == pytest.approx(np.mean((errors * levels / np.iinfo(dtype).max) ** 2))
 
 
 def drawn(paint):
@@ -333,6 +399,9 @@ def test_contents_are_told_apart(content, paint):
     assert content_of(drawn(paint)) == content
     turned = drawn(lambda y, x: paint(x, 40 - y))
     assert content_of(turned) == content
+    deep = replace(turned, truth=turned.truth.astype(np.uint16) * 257)
+    colour = replace(turned, truth=np.stack([turned.truth] * 3, axis=2))
+    assert content_of(deep) == content_of(colour) == content
 
 
 def test_the_edge_is_the_hidden_pixels_that_touch_known_ones():

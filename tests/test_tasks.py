@@ -15,7 +15,7 @@ from inpaintbench.datasets import Case, InputError, Photograph
 from inpaintbench.datasets.cases import HIDING, LOW_LIGHT, UPSCALE
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.datasets.tasks import border, center_pixel, grid, scratches
-from inpaintbench.datasets.tasks.drawing import draw_case
+from inpaintbench.datasets.tasks.drawing import draw_case, draw_cases
 from inpaintbench.methods import method_classes, parse_method
 from inpaintbench.reports import load_run
 from inpaintbench.reports.page import write_report
@@ -82,6 +82,18 @@ def test_scratches_hide_little_and_never_the_first_row_or_column_alone(seed):
 def test_a_picture_of_cifars_size_is_taken_as_it_is():
     own = data.astronaut()[100:132, 200:232]
     assert np.array_equal(drawn(scratches, own, 3)[0], own)
+
+
+@pytest.mark.parametrize("name", ["border", "grid", "scratches", "low-light"])
+def test_a_picture_of_the_cases_size_has_many_cases_where_what_is_hidden_is_drawn(tmp_path, name):
+    task = TASKS[name]
+    height, width = task.SIDES
+    pixels = data.astronaut()[:height, 200 : 200 + width]
+    Image.fromarray(pixels).save(tmp_path / "only.png")
+    cases = draw_cases(task, str(tmp_path), 6, 0, Skipped())
+    assert len({case.sha256 for case in cases}) == 6
+    for case in cases:
+        assert np.array_equal(case.truth, pixels if task.COLOUR else cases[0].truth)
 
 
 def test_a_window_in_counts_is_taken_as_it_is_and_its_centre_hidden():
@@ -203,6 +215,7 @@ def test_counts_are_scored_in_counts():
     scores = score_picture(picture, case, columns, center_pixel.LEVELS)
     assert scores["mse"] == pytest.approx(144)
     assert scores["mae"] == pytest.approx(12)
+    assert scores["psnr"] == pytest.approx(10 * np.log10(65535**2 / 144))
     assert scores["predicted"] - scores["actual"] == 12
     assert scores["actual"] == pixels[15, 15]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import costly
 import numpy as np
 import pandas as pd
+import plugins
 import pytest
 
 from inpaintbench.benchmarks.environment import describe_environment
@@ -20,6 +21,7 @@ from inpaintbench.benchmarks.timing import (
     time_methods,
     timed_places,
 )
+from inpaintbench.benchmarks.timing import _rounds as rounds
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.weights import SHIPPED, fit_seconds
 from inpaintbench.reports import Run
@@ -52,6 +54,17 @@ def test_every_kind_is_measured_and_described(observation):
     growth = of_kind(table, "growth")
     sizes = zip(growth["picture_pixels"], growth["hidden_pixels"], strict=True)
     assert set(sizes) == {(side**2, hole**2) for side, hole in GROWTH}
+
+
+def test_a_slow_methods_batch_is_smaller_and_its_cost_is_still_that_of_a_crop(
+    observation, monkeypatch
+):
+    monkeypatch.setattr("inpaintbench.benchmarks.timing.BATCH_SECONDS", 0.1)
+    rows = rounds(plugins.Slow(seconds=0.02), [observation], [observation] * BATCH)
+    batches, singles = ([r for r in rows if r["kind"] == kind] for kind in ("batch", "single"))
+    assert len(batches) == len(singles) == REPEATS
+    assert all(1 <= row["crops"] <= 5 for row in batches)  # 0.1 s, or as many as fit into it
+    assert min(row["seconds"] for row in (*batches, *singles)) >= 0.02
 
 
 @linux
