@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -15,11 +16,14 @@ import plugins
 import pytest
 from PIL import Image
 from skimage import data
+from test_ensemble import made as ensemble_of
 from test_run import carried_out, small
 
+from inpaintbench.benchmarks import plan
 from inpaintbench.benchmarks.parts import part_key
 from inpaintbench.benchmarks.plan import explain, read_start, unfinished_run
-from inpaintbench.benchmarks.reuse import task_key
+from inpaintbench.benchmarks.reuse import method_key, task_key
+from inpaintbench.benchmarks.suite import read_suite
 from inpaintbench.datasets import InputError
 from inpaintbench.methods import parse_method
 
@@ -180,6 +184,38 @@ def test_only_what_changed_is_done_again(tmp_path, method_of_ones_own):
     assert (changed["mse_x"] == changed["mse_y"])[changed["label"] == "mean"].all()
 
 
+def test_new_weights_in_the_same_file_are_done_again(tmp_path):
+    folder, members = tmp_path / "run", ("mean", "ring-mean")
+    before, _ = carried_out(folder, [ensemble_of(tmp_path, [1, 0], members)], suite=small(8))
+    assert redone(folder, [ensemble_of(tmp_path, [1, 0], members)], small(8))[0].popitem()[1] == 0
+    replaced = ensemble_of(tmp_path, [0, 1], members)
+    count, why = redone(folder, [replaced], small(8))
+    assert count == {replaced.label: 1}
+    assert why == {replaced.label: "weights changed"}
+    after, _ = carried_out(folder, [replaced], suite=small(8))
+    alone, _ = carried_out(tmp_path / "alone", [parse_method("ring-mean")], suite=small(8))
+    assert after["mse"].tolist() == alone["mse"].tolist() != before["mse"].tolist()
+
+
+def test_a_key_names_all_that_scores_depend_on(tmp_path):
+    """Besides sources and weights, of which a run is asked elsewhere."""
+    crop, counts = read_suite("crop"), small(task="center-pixel")
+    key = method_key(parse_method("telea"), crop)
+    assert key["python"] == platform.python_version()
+    assert key["library numpy"] == np.__version__
+    assert any(name.startswith("library opencv") for name in key)
+    for module in ("benchmarks.scoring", "benchmarks.answers", "methods.telea", "methods.method"):
+        assert f"module inpaintbench.{module}" in key
+    assert key["parameters"] != method_key(parse_method("telea:radius=5"), crop)["parameters"]
+    other = method_key(parse_method("telea"), counts)
+    assert {name for name in key if key[name] != other[name]} == {"scores"}
+    members = ("harmonic", "telea")
+    of_both = method_key(ensemble_of(tmp_path, [1, 0], members), crop)
+    assert {"module inpaintbench.methods.telea", "module inpaintbench.methods.harmonic"} <= set(
+        of_both
+    )
+
+
 def test_a_method_can_be_added_and_other_parameters_are_another_method(tmp_path):
     folder = tmp_path / "run"
     carried_out(folder, [parse_method("telea")], suite=small(16))
@@ -294,6 +330,25 @@ def test_no_restoration_stays_of_a_case_that_fails_now(tmp_path, method_of_ones_
     scores, _ = carried_out(folder, [fresh_one()], suite=small(16))
     assert set(scores["status"]) == {"error"}
     assert not [*folder.glob("restorations/one/*")]
+
+
+def test_of_many_cases_some_are_kept_evenly(tmp_path, monkeypatch):
+    """Whatever blocks the cases were cut into: every seventh of 34, in blocks of 8."""
+    monkeypatch.setattr(plan, "KEPT", 5)
+    folder = tmp_path / "run"
+    carried_out(folder, [parse_method("mean")], suite=small(34))
+    ids = pd.read_parquet(folder / "cases.parquet")["case_id"]
+    kept = {f"{case_id}.png" for case_id in ids[::7]}
+    assert len(kept) == 5
+    for room in ("pictures/truth", "pictures/observed", "pictures/mask", "restorations/mean"):
+        assert {path.name for path in (folder / room).iterdir()} == kept, room
+    for name in kept:
+        truth, mask, mean = (
+            np.asarray(Image.open(folder / room / name))
+            for room in ("pictures/truth", "pictures/mask", "restorations/mean")
+        )
+        assert np.array_equal(mean[mask == 0], truth[mask == 0])
+        assert np.ptp(mean[mask > 0]) == 0
 
 
 @pytest.mark.parametrize("begun", [{"suite": 3, "methods": []}, {"suite": {}, "methods": [[]]}, 3])
