@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import inpaintbench_here, part_of, replace_table
-from test_reports import NAN, made_up
+from test_reports import NAN, made_up, several
 
 from inpaintbench.datasets import InputError
 from inpaintbench.reports import load_run
 from inpaintbench.reports.comparison import compare, environment_changes
 from inpaintbench.reports.history import append_history, comparable, read_history
+from inpaintbench.reports.intervals import estimate
 from inpaintbench.reports.page import write_report
-from inpaintbench.reports.tables import FORMAT
+from inpaintbench.reports.tables import FORMAT, Run
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,27 @@ def test_a_case_that_a_suite_holds_twice_is_paired_twice():
     for run in (old, new):
         run.cases["sha256"] = ["0", "0", "2"]
     assert compare(old, new)["cases"].tolist() == [3]
+
+
+def test_runs_are_compared_photograph_by_photograph_though_one_has_other_cases_as_well():
+    old = several(4)
+    kept = old.cases["case_id"].isin([f"c{k}" for k in range(24) if k % 5])
+    cases = old.cases[kept].iloc[::-1].reset_index(drop=True)
+    scores = old.scores[old.scores["case_id"].isin(cases["case_id"])].copy()
+    scores["mse"] += np.random.default_rng(3).normal(2, 3, len(scores))
+    places = dict(zip(old.cases["case_id"], old.photographs, strict=True))
+    table = compare(old, Run(None, cases, scores, old.timings, {})).set_index("method")
+    for label in "ab":
+        after = scores[scores["label"] == label].set_index("case_id")["mse"]
+        before = old.mse[label]
+        paired = (after - before).dropna()
+        photographs = [places[case_id] for case_id in paired.index]
+        expected = estimate(paired.to_numpy()[:, None], np.array(photographs))
+        row = table.loc[label]
+        assert row["cases"] == len(paired) == kept.sum()
+        assert row["difference"] == pytest.approx(expected.mean[0])
+        assert row["low"] == pytest.approx(expected.low[0])
+        assert row["high"] == pytest.approx(expected.high[0])
 
 
 def test_unchanged_methods_give_no_false_alarm_and_many_changed_ones_rarely():

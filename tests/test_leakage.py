@@ -1,5 +1,6 @@
 """Near-duplicates of training pictures are found, marked, and nothing else is."""
 
+import hashlib
 import io
 import json
 import tomllib
@@ -91,6 +92,7 @@ def test_what_has_no_features_resembles_nothing():
     flat[::2, ::2] += 2
     assert fingerprints([flat]).size == 0
     assert distance(flat, fingerprints([flat, data.camera()])) == 64
+    assert fingerprints([flat.astype(np.uint16) * 257]).size == 0
     assert distance(data.camera(), np.empty(0, np.uint64)) == 64
 
 
@@ -275,3 +277,21 @@ def test_methods_with_the_same_findings_share_a_notice():
         "7 photographs of this suite look like training pictures of c: 0, 1, 2, 3, 4, ...; "
         "their scores are marked",
     ]
+
+
+def test_every_method_with_pictures_so_near_is_named_and_none_whose_are_further_off(tmp_path):
+    """Two with the same pictures, that differ in as many bits as copies may, and one in more."""
+    own = orientations(data.camera())[0]
+    photographs = [Photograph("camera", "s", data.camera()), Photograph("moon", "s", data.moon())]
+    labels = []
+    for name, bits in (("far", THRESHOLD + 1), ("near", THRESHOLD), ("nearly", THRESHOLD)):
+        known = np.array([own ^ np.uint64(2**bits - 1)])
+        assert distance(data.camera(), known) == bits
+        stored = safetensors.numpy.save({"fingerprints": known})
+        (tmp_path / f"{name}-pictures.safetensors").write_bytes(stored)
+        table = {"file": f"{name}-pictures.safetensors", "count": 1}
+        table["sha256"] = hashlib.sha256(stored).hexdigest()
+        write_weights(name.encode(), tmp_path / f"{name}.safetensors", {"training_pictures": table})
+        labels.append(f"gaussian:weights={tmp_path / name}.safetensors")
+    found = find_leaks([parse_method(label) for label in (*labels, "mean")], photographs)
+    assert found == [Leak(label, "s", "camera", THRESHOLD) for label in labels[1:]]

@@ -16,8 +16,9 @@ from conftest import part_of
 from inpaintbench.datasets import InputError
 from inpaintbench.reports import Run, load_run
 from inpaintbench.reports.comparison import compare
+from inpaintbench.reports.intervals import score_intervals
 from inpaintbench.reports.page import write_report
-from inpaintbench.reports.tables import last_run, share_text
+from inpaintbench.reports.tables import HOLE_AREAS, last_run, share_text
 from inpaintbench.reports.texts import expectations, markdown_table
 
 
@@ -156,6 +157,20 @@ def test_mse_by_hole_size_splits_by_area():
     assert run.by_hole_size().loc["a"].to_dict() == {"25-81": 2, "290-441": 20}
 
 
+def test_every_area_stands_in_the_column_that_names_it():
+    sides = [(4, 6), (5, 5), (9, 9), (2, 41), (13, 13), (10, 17), (17, 17), (10, 29), (21, 21)]
+    sides.append((13, 34))
+    run = made_up({"a": [float(h * w) for h, w in sides]}, list("pqrstuvwxy"))
+    run.cases["hidden_height"], run.cases["hidden_width"] = zip(*sides, strict=True)
+    table = run.by_hole_size().loc["a"]
+    assert list(table.index) == list(HOLE_AREAS)
+    expected = {"under 25": 24, "over 441": 442}
+    for heading in list(HOLE_AREAS)[1:-1]:
+        low, high = map(int, heading.split("-"))
+        expected[heading] = (low + high) / 2  # one case of either area
+    assert table.to_dict() == expected
+
+
 def test_calibration_compares_what_was_expected_with_what_was_made():
     """Ten groups of two or three, written out by hand for one method; another cannot tell."""
     rng = np.random.default_rng(0)
@@ -177,6 +192,52 @@ def test_calibration_compares_what_was_expected_with_what_was_made():
     (text,) = expectations(table)
     means = np.mean(expected[order]), np.mean(mse[order])
     assert text == "knows expected an MSE of {:.1f} and had {:.1f}".format(*means)
+
+
+def several(each):
+    """A run of so many cases of 6 photographs, which differ far more than the cases of one do."""
+    rng = np.random.default_rng(0)
+    hard = np.repeat(rng.gamma(1, 200, 6), each) + rng.gamma(2, 20, 6 * each)
+    factors = {"a": 1.0, "b": 1.2, "c": 1.1}
+    mse = {name: hard * rng.normal(factor, 0.1, len(hard)) for name, factor in factors.items()}
+    mse["c"][5] = NAN
+    run = made_up(mse, np.repeat(list("pqrstu"), each).tolist())
+    run.scores["expected_mse"] = rng.gamma(2, 100, len(run.scores))
+    return run
+
+
+TABLES = (
+    "leaderboard differences ranks win_matrix needed by_hole_size by_content ceilings calibration"
+)
+
+
+def test_no_number_depends_on_the_order_of_rows():
+    """Scores are joined to their cases, and these to their photographs, by names alone."""
+    run = several(4)
+    order = np.random.default_rng(1).permutation(24)
+    cases = run.cases.iloc[order].reset_index(drop=True)
+    scores = run.scores.sample(frac=1, random_state=2).reset_index(drop=True)
+    mixed = Run(None, cases, scores, run.timings, {})
+    assert mixed.mse.index.tolist() == cases["case_id"].tolist()
+    for table in TABLES.split():
+        pd.testing.assert_frame_equal(getattr(mixed, table)(), getattr(run, table)())
+
+
+def test_intervals_of_a_calibration_resample_photographs_too():
+    run = several(20)
+    table = run.calibration()
+    places = dict(zip(run.cases["case_id"], run.photographs, strict=True))
+    for label, groups in table.groupby("method"):
+        known = run.scores[run.scores["label"] == label].dropna(subset=["mse"])
+        known = known.sort_values("expected_mse")
+        ends = groups["cases"].cumsum()
+        assert ends.iloc[-1] == len(known)
+        for end, (_, row) in zip(ends, groups.iterrows(), strict=True):
+            part = known.iloc[end - row["cases"] : end]
+            clusters = part["case_id"].map(places).to_numpy()
+            assert len(set(clusters)) < len(clusters)
+            low, high = score_intervals(part[["mse"]].to_numpy(), clusters)
+            assert (row["low"], row["high"]) == pytest.approx((low[0], high[0]))
 
 
 def test_a_run_of_methods_that_cannot_tell_has_no_calibration(finished, page):

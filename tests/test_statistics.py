@@ -133,6 +133,16 @@ def test_two_or_three_photographs_give_a_wide_interval_and_one_none(photographs)
     assert np.isnan(intervals(column([5]), np.array(["one"]))).all()
 
 
+def test_resamples_widen_an_interval_of_scores_to_twice_students_at_the_most():
+    """Four of five photographs alike, of one case each: resamples of these four alone err by 0."""
+    scores = np.array([10.0, 10.1, 9.9, 10.0, 90.0])
+    relative = scores.std(ddof=1) / np.sqrt(5) / scores.mean()
+    widest = 2 * stats.t.ppf(0.975, 4) * relative
+    low, high = score_intervals(scores[:, None], np.arange(5))
+    assert np.log(high[0] / scores.mean()) == pytest.approx(widest)
+    assert np.log(scores.mean() / low[0]) == pytest.approx(widest)
+
+
 def test_what_never_differs_has_an_interval_of_no_width():
     group = np.repeat(np.arange(5), 3)
     same, more = estimate(column(np.zeros(15)), group), estimate(column(np.full(15, 0.1)), group)
