@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from inpaintbench.datasets import InputError, Observation
-from inpaintbench.methods import parse_method, stacking
+from inpaintbench.methods import Method, parse_method, stacking
 from inpaintbench.methods.ensemble import Ensemble
 from inpaintbench.methods.photographs import HELD_OUT_SEED, announced_split, draw_observations
 from inpaintbench.methods.stacking import (
@@ -112,6 +112,27 @@ def test_products_of_errors_score_a_mean_as_it_would_be_scored():
         grey = 255 / np.iinfo(truth.dtype).max
         expected = np.square((mean - truth)[observation.mask] * grey).mean()
         assert weights @ gram @ weights == pytest.approx(expected)
+
+
+class Beyond(Method):
+    """Answers with more than there is."""
+
+    name = "beyond"
+    family = "test"
+
+    def restore(self, observation):
+        return np.full(observation.image.shape, 1.2 * np.iinfo(observation.image.dtype).max)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_leaves_the_range_is_clipped_before_its_errors_are_multiplied(dtype):
+    """A member is charged with what it would be scored as alone."""
+    highest = np.iinfo(dtype).max
+    truth = (data.camera()[:70, :90] * (highest / 255)).astype(dtype)
+    observation = observe(truth, (slice(30, 41), slice(40, 57)))
+    (gram,) = error_products([Beyond(), parse_method("mean")], [observation], [truth])
+    white = (highest - truth[observation.mask].astype(float)) * (255 / highest)
+    assert gram[0, 0] == pytest.approx(np.mean(white**2))
 
 
 def test_the_answer_is_the_mean_made_by_hand(tmp_path):

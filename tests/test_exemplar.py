@@ -54,6 +54,14 @@ def test_nothing_leaves_the_range_of_the_known_pixels(name, observation):
     assert known.min() <= restored.min() <= restored.max() <= known.max()
 
 
+@pytest.mark.parametrize("name", EXEMPLAR)
+def test_a_picture_of_two_greys_gets_none_beyond_them(name):
+    stripes = np.where(np.indices((60, 60)).sum(axis=0) // 5 % 2, 100, 160).astype(np.uint8)
+    hidden = observe(stripes, (slice(24, 35), slice(25, 38)))
+    restored = parse_method(name).restore(hidden)[hidden.mask]
+    assert 100 <= restored.min() <= restored.max() <= 160
+
+
 @pytest.mark.parametrize("name", ["criminisi", "efros-leung", "quilting"])
 def test_a_copying_method_gives_only_values_that_there_are(name, observation):
     restored = parse_method(name).restore(observation)[observation.mask]

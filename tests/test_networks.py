@@ -187,6 +187,17 @@ def test_averages_leave_counts_alone():
     assert step(torch.tensor(3.0), torch.tensor(10.0), count) == pytest.approx(3.7)
 
 
+def test_an_average_forgets_the_start_faster_than_its_decay_says():
+    """While it is young, its memory is as long as it is old: TensorFlow's rule, written out."""
+    step, average, values = averaging(0.9), torch.tensor(0.0), [0.0]
+    for count in range(200):
+        value = torch.tensor(float(np.cos(count)))
+        average = step(average, value, torch.tensor(count))
+        decay = min(0.9, (1 + count) / (10 + count))
+        values.append(decay * values[-1] + (1 - decay) * float(np.cos(count)))
+        assert float(average) == pytest.approx(values[-1], abs=1e-5)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_partial_convolution_counts_known_values_alone(kernel, stride):

@@ -11,12 +11,15 @@ from scipy.fft import idctn
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from inpaintbench.datasets import InputError
+from inpaintbench.benchmarks.answers import finish_prediction, picture_of
+from inpaintbench.benchmarks.scoring import score_picture
+from inpaintbench.datasets import Case, InputError
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.images import Skipped
-from inpaintbench.datasets.tasks import crop
+from inpaintbench.datasets.tasks import crop, upscale
 from inpaintbench.datasets.tasks.drawing import draw_cases
-from inpaintbench.methods import gaussian, gaussian_mixture, parse_method, pca
+from inpaintbench.methods import Method, gaussian, gaussian_mixture, parse_method, pca
+from inpaintbench.methods.fitted import _mean_mse as validation_score
 from inpaintbench.methods.gaussian import (
     MARGIN,
     kriging_fill,
@@ -26,7 +29,7 @@ from inpaintbench.methods.gaussian import (
 )
 from inpaintbench.methods.gaussian_mixture import GaussianMixture, autocorrelation
 from inpaintbench.methods.mixtures import fit_mixture
-from inpaintbench.methods.photographs import draw_windows
+from inpaintbench.methods.photographs import draw_observations, draw_windows
 from inpaintbench.methods.rectangles import folded
 from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
 
@@ -190,6 +193,19 @@ def test_the_variogram_is_the_mean_of_squared_differences():
         assert found[lag] == pytest.approx(half_squared(*lag) / half_squared(0, 1), rel=1e-3)
 
 
+def test_no_window_to_fit_on_is_drawn_twice(monkeypatch):
+    """However many are drawn at a time; and fewer windows are the first of more."""
+    pictures = [data.camera(), data.moon().astype(np.uint16) * 257]
+    (whole,) = draw_windows(pictures, 50, 25, seed=3)
+    assert len({window.tobytes() for window in whole}) == 50
+    assert 0 <= whole.min() < 0.2
+    assert 0.8 < whole.max() <= 1
+    monkeypatch.setattr("inpaintbench.methods.photographs.BLOCK", 20)
+    blocks = [*draw_windows(pictures, 45, 25, seed=3)]
+    assert [len(block) for block in blocks] == [20, 20, 5]
+    assert np.array_equal(np.concatenate(blocks), whole[:45])
+
+
 def test_a_variogram_that_is_none_is_shrunk_until_it_is_one():
     valid = exponential(21)[0]
     np.testing.assert_array_equal(gaussian.shrunk(valid), valid)
@@ -351,6 +367,48 @@ def test_fitted_methods_on_photographs_they_never_saw():
         ]
         scores[method] = np.mean(errors)
     assert max(scores, key=scores.get) == "harmonic"
+
+
+class Ramp(Method):
+    """Fills with values from below the range to above it, none of them whole."""
+
+    name = "ramp"
+    family = "test"
+
+    def restore(self, observation):
+        steps = np.linspace(-0.21, 1.23, observation.image.size)
+        return steps.reshape(observation.image.shape) * np.iinfo(observation.image.dtype).max
+
+
+def test_a_fit_is_validated_as_a_run_scores():
+    truths = [data.camera()[100:170, 200:293], data.moon()[:80, :75].astype(np.uint16) * 257]
+    boxes = [(slice(3, 41), slice(40, 57)), (slice(60, 79), slice(31, 40))]
+    truths.append(data.astronaut()[:90, 150:250])
+    boxes.append((slice(35, 56), slice(40, 61)))
+    cases = [
+        Case(str(number), "crop", "i", "s", 0, truth, observe(truth, box).mask)
+        for number, (truth, box) in enumerate(zip(truths, boxes, strict=True))
+    ]
+    expected = []
+    for case in cases:
+        answer = Ramp().restore(case.observation)[case.mask]
+        picture = picture_of(finish_prediction(answer, case.observation), case.observation)
+        expected.append(score_picture(picture, case)["mse"])
+    score = validation_score(Ramp(), [case.observation for case in cases], truths)
+    assert score == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.parametrize("task", [crop, upscale])
+def test_a_held_out_case_depends_on_seed_and_place_alone(task):
+    """So that all methods are validated by the same, and no two pictures alike give the same."""
+    picture = data.camera()[:256, :256]
+    observations, truths = draw_observations([picture] * 3, 5, task)
+    for place, (o, truth) in enumerate(zip(observations, truths, strict=True)):
+        drawn, mask, *given = task.draw(picture, np.random.default_rng((5, place)))
+        assert np.array_equal(truth, drawn)
+        assert np.array_equal(o.mask, mask)
+        assert np.array_equal(o.image, given[0] if given else np.where(mask, 0, drawn))
+    assert len({truth.tobytes() for truth in truths}) == 3
 
 
 @pytest.fixture(scope="module")

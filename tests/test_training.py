@@ -36,9 +36,9 @@ from inpaintbench.methods.networks.restorer import hidden_mse
 from inpaintbench.methods.networks.training import Settings, Trainee, _card, train
 from inpaintbench.methods.networks.weights import save_weights
 from inpaintbench.methods.networks.window_method import WindowMethod
-from inpaintbench.methods.photographs import is_held_out, read_split
+from inpaintbench.methods.photographs import is_held_out, read_split, shares
 from inpaintbench.methods.training_pictures import training_pictures
-from inpaintbench.methods.weights import SHIPPED, read_card
+from inpaintbench.methods.weights import SHIPPED, read_card, write_weights
 
 
 class Tiny(WindowMethod):
@@ -177,6 +177,17 @@ def test_a_card_names_the_device_of_the_training():
     assert _card(Tiny(), ["skimage"], trainee, None, "cuda:1")["device"] == "cuda:1"
 
 
+def test_a_card_counts_all_trainings_before_this_one(tmp_path):
+    start = tmp_path / "start.safetensors"
+    known = {"method": "tiny", "crops_seen": 100, "minutes": 10.0, "minutes_before": 5.5}
+    write_weights(b"", start, known)
+    trainee = Trainee(Tiny(device="cpu"), short(16), [data.camera()], [data.moon()])
+    trainee.history = [{"crops": 16.0, "validation_mse": 500.0}]
+    trainee.seconds = 90.0
+    card = _card(Tiny(), ["skimage"], trainee, start, "cpu")
+    assert (card["crops_seen"], card["minutes"], card["minutes_before"]) == (116, 1.5, 15.5)
+
+
 def test_training_leaves_records(trained):
     folder, _ = trained
     assert Image.open(folder / "loss.png").size[0] > 400
@@ -243,6 +254,15 @@ def test_another_optimizer_trains_and_is_kept_to(tmp_path, name):
     assert {"adam": "betas", "sgd": "momentum", "adagrad": "lr_decay"}[name] in group
     with pytest.raises(InputError, match=f"made with optimizer = '{name}', not 'adamw'; give"):
         tiny(tmp_path, short(640, epoch_crops=16), resume=True)
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine(tmp_path):
+    """Four updates, each an epoch; the share that is over is that before the update."""
+    tiny(tmp_path, short(64, epoch_crops=16, learning_rate=2e-3, warm_up=0.6))
+    over = np.arange(4) / 4
+    warm = np.minimum((over + 1e-3) / 0.6, 1)
+    expected = 2e-3 * warm * (1 + np.cos(np.pi * over)) / 2
+    assert history(tmp_path)["learning_rate"].tolist() == pytest.approx(expected.tolist())
 
 
 def test_a_network_learns_from_a_teacher(tmp_path):
@@ -667,6 +687,30 @@ def test_a_picture_that_is_held_out_is_not_trained_on_under_another_name(tmp_pat
         "the same picture is held out under another name"
     }
     assert len(skipped) + len(training) + len(validation) == 60
+
+
+def test_what_is_held_out_is_not_trained_on_though_it_is_not_validated_either(
+    tmp_path, monkeypatch
+):
+    """Of very many held-out photographs only some are validated."""
+    for name in ("some", "same"):
+        (tmp_path / name).mkdir()
+        for number in range(30):
+            picture = np.roll(data.moon()[:80, :80], number)
+            Image.fromarray(picture).save(tmp_path / name / f"{name}{number}.png")
+    sources = [str(tmp_path / name) for name in ("some", "same")]
+    _, every = read_split(sources, Skipped())
+    monkeypatch.setattr("inpaintbench.methods.photographs.MOST_VALIDATION", 2)
+    training, validation = read_split(sources, Skipped())
+    assert 1 <= len(validation) <= 2 < len(every)
+    held_out = {picture.tobytes() for picture in every}
+    assert {picture.tobytes() for picture in validation} < held_out
+    assert not held_out & {picture.tobytes() for picture in training}
+
+
+def test_a_picture_is_drawn_as_often_as_its_short_side_is_long():
+    sizes = [(100, 400), (300, 300, 3), (200, 250)]
+    assert shares([np.zeros(size, np.uint8) for size in sizes]).tolist() == [1 / 6, 4 / 6, 1]
 
 
 def test_one_photograph_is_too_few(tmp_path):
