@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from inpaintbench.benchmarks.suite import TASKS
-from inpaintbench.datasets.cases import UPSCALE, Array, Mask, Observation
+from inpaintbench.datasets.cases import UPSCALE, Array, Mask, Observation, hide
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import BUNDLED_NAME, read_photograph
 from inpaintbench.methods.method import CLOSE, Method, highest_value
@@ -88,14 +88,13 @@ def _observation(
 
     The hole is given by its first and end row, and its first and end column.
     """
-    image = _photograph(height, width, colour, deep).copy()
+    image = _photograph(height, width, colour, deep)
     if method.fills_holes():
         mask = np.zeros((height, width), bool)
         mask[hole[0] : hole[1], hole[2] : hole[3]] = True
-        image[mask] = 0
-        return Observation(image, mask)
+        return Observation(hide(image, mask), mask)
     times = 2 if set(method.tasks) <= set(UPSCALE) else 1
-    return Observation(image, np.ones((height * times, width * times), bool))
+    return Observation(image.copy(), np.ones((height * times, width * times), bool))
 
 
 def _need(holds: bool, message: str) -> None:
@@ -335,9 +334,7 @@ def symmetry_error(
 
 def _hidden(image: Array, mask: Mask) -> Observation:
     """Hide pixels of an image, unless all of a picture is asked for."""
-    if not mask.all():
-        image[mask] = 0
-    return Observation(image, mask)
+    return Observation(image if mask.all() else hide(image, mask), mask)
 
 
 def _close(first: Array, second: Array, mask: Mask, highest: int) -> bool:

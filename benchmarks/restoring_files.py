@@ -14,7 +14,7 @@ from inpaintbench.benchmarks.restoring import attempt
 from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
-from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation
+from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation, hide
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_writable, write_picture
 from inpaintbench.datasets.images import resize_exactly
@@ -119,9 +119,7 @@ def _quicker(method: Method) -> str:
 def _observed(picture: Array, task: str, mask: Mask | None) -> Observation:
     """Make what a method gets to see of a picture."""
     if mask is not None:
-        image = picture.copy()
-        image[mask] = 0
-        return Observation(image, mask)
+        return Observation(hide(picture, mask), mask)
     times = FACTOR if task in UPSCALE else 1
     height, width = picture.shape[:2]
     return Observation(picture, np.ones((height * times, width * times), bool))

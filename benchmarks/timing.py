@@ -24,7 +24,7 @@ from pebble import ProcessPool
 
 from inpaintbench.benchmarks.isolation import ONE_THREAD, end_pool, undisturbed
 from inpaintbench.benchmarks.workers import guarded
-from inpaintbench.datasets.cases import Array, Observation, evenly
+from inpaintbench.datasets.cases import Array, Observation, evenly, hide
 from inpaintbench.methods.method import Method
 from inpaintbench.methods.weights import fit_seconds
 
@@ -120,8 +120,7 @@ def growing_observations(observation: Observation) -> list[Observation]:
         mask = np.zeros(image.shape[:2], bool)
         middle = slice((side - hole) // 2, (side + hole) // 2)
         mask[middle, middle] = True
-        image[mask] = 0
-        grown.append(Observation(image, mask))
+        grown.append(Observation(hide(image, mask), mask))
     return grown
 
 

@@ -12,7 +12,7 @@ from inpaintbench.benchmarks.answers import pack, picture_of
 from inpaintbench.benchmarks.isolation import Isolation, Limits
 from inpaintbench.benchmarks.restoring import Outcome, attempt
 from inpaintbench.benchmarks.scoring import score_picture
-from inpaintbench.datasets.cases import Array, Case, Mask, Observation, bounding_box
+from inpaintbench.datasets.cases import Array, Case, Mask, Observation, bounding_box, hide
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_writable, safe_name, write_picture, written_whole
 from inpaintbench.datasets.images import decode_in_colour
@@ -165,8 +165,7 @@ def _small(observation: Observation) -> Observation:
         return Observation(small, np.ones((48 * times, 48 * times), bool))
     mask = np.zeros((48, 48), bool)
     mask[20:27, 20:27] = True
-    small[mask] = 0
-    return Observation(small, mask)
+    return Observation(hide(small, mask), mask)
 
 
 def try_method(
@@ -181,9 +180,7 @@ def try_method(
     mask : (H, W) array of bool, `True` where hidden
     truth_known : whether the picture shows the truth where it is hidden, so that there are errors
     """
-    image = picture.copy()
-    image[mask] = 0
-    observation = Observation(image, mask)
+    observation = Observation(hide(picture, mask), mask)
     outcome = restore(method, observation)
     kind = (method.label, method.family)
     if not outcome.is_ok:
@@ -269,9 +266,8 @@ def write_trials(
     if not whole:
         return []
     if not output.is_dir() and output.suffix:
-        for _, restored in whole:
-            write_picture(restored, output)
-        return [output for _ in whole]
+        write_picture(whole[0][1], output)  # one method's: see `check_output`
+        return [output]
     paths = [output / f"{safe_name(trial.label)}.png" for trial, _ in whole]
     for path, (_, restored) in zip(paths, whole, strict=True):
         write_picture(restored, path)
@@ -285,11 +281,9 @@ def _write_sheet(
     """Draw what surrounds the holes: observed, the picture itself, and what every method made."""
     from matplotlib.figure import Figure
 
-    observed = picture.copy()
-    observed[mask] = 0
     shades = shades_of(picture[~mask])
     about = "\n".join(line for line in ("the holes are black", shades.text) if line)
-    shown = [("observed", about, observed)]
+    shown = [("observed", about, hide(picture, mask))]
     if truth_known:
         shown.append(("truth", "", picture))
     shown += [(t.label, caption(t), t.picture) for t in trials if t.picture is not None]

@@ -49,6 +49,13 @@ def evenly(length: int, count: int) -> NDArray[np.int64]:
     return np.linspace(0, length - 1, min(count, length)).round().astype(np.int64)
 
 
+def hide(picture: Array, mask: Mask) -> Array:
+    """Give a copy of an `(H, W)` or `(H, W, 3)` picture with 0 at hidden pixels."""
+    shown = picture.copy()
+    shown[mask] = 0
+    return shown
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What a method may see of a case.
@@ -119,11 +126,8 @@ class Case:
     @cached_property
     def observation(self) -> Observation:
         """What a method gets to see: `given`, else the truth with 0 at hidden pixels; the mask."""
-        if self.given is not None:
-            return Observation(self.given, self.mask)
-        image = self.truth.copy()
-        image[self.mask] = 0
-        return Observation(image, self.mask)
+        shown = hide(self.truth, self.mask) if self.given is None else self.given
+        return Observation(shown, self.mask)
 
     @cached_property
     def sha256(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Observation, hide
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import (
     Skipped,
@@ -171,9 +171,6 @@ def draw_observations(
     for number, pixels in enumerate(pictures):
         drawn: Sequence[Array] = (task or crop).draw(pixels, np.random.default_rng((seed, number)))
         truth, mask, *given = drawn
-        image = given[0] if given else truth.copy()
-        if not given:
-            image[mask] = 0
-        observations.append(Observation(image, mask))
+        observations.append(Observation(given[0] if given else hide(truth, mask), mask))
         truths.append(truth)
     return observations, truths

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inpaintbench.datasets.cases import Array, Mask
+from inpaintbench.datasets.cases import Array, Mask, hide
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.photographs import shares
 
@@ -93,7 +93,7 @@ class TaskCases(Examples):
             picture = picture[:, ::-1] if rng.random() < 0.5 else picture
         drawn: Sequence[Array] = self.draw(picture, rng)
         truth, mask, *given = drawn  # given by a task that shows more than the truth with holes
-        return (given[0] if given else hidden(truth, mask)), truth, mask
+        return (given[0] if given else hide(truth, mask)), truth, mask
 
 
 class SlidingPatches(TaskCases):
@@ -131,13 +131,6 @@ def _corner(array: Array, side: int, last: Sequence[bool]) -> Array:
     rows, columns = (slice(-side, None) if end else slice(side) for end in last)
     part: Array = array[rows, columns]
     return part
-
-
-def hidden(picture: Array, mask: Mask) -> Array:
-    """Give a copy of a grey or colour picture with 0 at hidden pixels."""
-    shown = picture.copy()
-    shown[mask] = 0
-    return shown
 
 
 def centre_hidden(truth: Tensor) -> Example:

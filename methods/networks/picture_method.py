@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaintbench.datasets.cases import Array, Observation
+from inpaintbench.datasets.cases import Array, Observation, hide
 from inpaintbench.methods.method import highest_value
 from inpaintbench.methods.networks.network_method import NetworkMethod
 
@@ -83,10 +83,8 @@ def _alike(observations: Sequence[Observation], at_once: int) -> Iterator[list[i
 
 def _seen(observation: Observation) -> Array:
     """Give the picture with 0 at hidden pixels; as it is where all are asked for."""
-    from inpaintbench.methods.networks.examples import hidden
-
-    everything = observation.mask.all()
-    return observation.image if everything else hidden(observation.image, observation.mask)
+    image, mask = observation.image, observation.mask
+    return image if mask.all() else hide(image, mask)
 
 
 def _picture(channels: NDArray[np.float64], observation: Observation) -> Array:
