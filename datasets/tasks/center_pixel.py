@@ -23,7 +23,7 @@ COLOUR = False
 LEVELS = 65535  # one count is one: scores are in counts, not in shares of the dtype's range
 METRICS = (
     # One hidden pixel is all edge, and 65,536 levels of range leave a similarity no meaning.
-    *(m for m in usual_metrics("MSE", "counts") if m.column not in ("ssim", "edge_mse")),
+    *usual_metrics("MSE", "counts", without=("ssim", "edge_mse")),
     Metric("actual", "actual", "counts", "", 0, 65535, "the true centre"),
     Metric(
         "predicted",

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from inpaintbench.datasets.cases import LOW_LIGHT, Array, Mask
 from inpaintbench.datasets.tasks.drawing import draw_window, in_colour
-from inpaintbench.datasets.tasks.metrics import Metric, usual_metrics
+from inpaintbench.datasets.tasks.metrics import NEED_KNOWN, Metric, usual_metrics
 
 DIMMING = 0.2  # by which the HSV value is multiplied
 GAIN = 5.0  # which undoes it
@@ -100,11 +100,7 @@ class LowLight:
     COLOUR: bool = True
     LEVELS: int = 255
     METRICS: tuple[Metric, ...] = (
-        *(
-            metric
-            for metric in usual_metrics("MSE", "grey levels")
-            if metric.column not in ("edge_mse", "altered_known")  # nothing is known
-        ),
+        *usual_metrics("MSE", "grey levels", without=NEED_KNOWN),
         Metric(
             "bright_mse",
             "bright MSE",

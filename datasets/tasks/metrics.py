@@ -1,6 +1,9 @@
 """What a case is scored by: names, directions, ranges and units, for whoever prints them."""
 
+from collections.abc import Collection
 from typing import NamedTuple
+
+NEED_KNOWN = ("edge_mse", "altered_known")  # columns that say nothing where all pixels are hidden
 
 
 class Metric(NamedTuple):
@@ -25,15 +28,16 @@ class Metric(NamedTuple):
     meaning: str
 
 
-def usual_metrics(title: str, unit: str) -> tuple[Metric, ...]:
-    """Describe the columns that every task fills.
+def usual_metrics(title: str, unit: str, without: Collection[str] = ()) -> tuple[Metric, ...]:
+    """Describe the columns that every task fills, but for those that mean nothing to it.
 
     Parameters
     ----------
     title : of the mean squared error, by which methods are ranked
     unit : of the values: "grey levels" or "counts"
+    without : columns to leave out
     """
-    return (
+    metrics = (
         Metric("mse", title, f"squared {unit}", "lower", 0, None, "mean over hidden pixels"),
         Metric("mae", "MAE", unit, "lower", 0, None, "mean absolute error of hidden pixels"),
         Metric("psnr", "PSNR", "dB", "higher", None, None, "from the case's MSE; rounding caps it"),
@@ -57,3 +61,4 @@ def usual_metrics(title: str, unit: str) -> tuple[Metric, ...]:
             "most that a known pixel was changed; it is pasted back before scoring",
         ),
     )
+    return tuple(metric for metric in metrics if metric.column not in without)

@@ -15,7 +15,7 @@ import numpy as np
 
 from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.tasks.drawing import draw_window
-from inpaintbench.datasets.tasks.metrics import Metric, usual_metrics
+from inpaintbench.datasets.tasks.metrics import NEED_KNOWN, Metric, usual_metrics
 
 NAME = "upscale"
 SIDES = (128, 128)
@@ -23,12 +23,7 @@ FACTOR = 2
 COLOUR = False
 LEVELS = 255
 METRICS = (
-    # Nothing is known: there are no pixels beside known ones, and none to alter.
-    *(
-        metric
-        for metric in usual_metrics("MSE", "grey levels")
-        if metric.column not in ("edge_mse", "altered_known")
-    ),
+    *usual_metrics("MSE", "grey levels", without=NEED_KNOWN),
     Metric(
         "unit_mse",
         "MSE of 0..1",
