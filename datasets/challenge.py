@@ -128,7 +128,8 @@ def score(predictions: Sequence[Array], targets: Sequence[Array]) -> float:
 
     Parameters
     ----------
-    predictions, targets : sequences of 2-D uint8 arrays, pairwise of one shape
+    predictions, targets : sequences of uint8 arrays, pairwise of one shape: `(h, w)`, or those of
+        the sister challenges `(n,)`
 
     Raises
     ------

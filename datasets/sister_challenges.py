@@ -73,7 +73,7 @@ def _observation(where: str, picture: Any, known: Any) -> Observation:
     for name, array in (("input array", picture), ("known array", known)):
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
             raise InputError(f"{where}: the {name} is no array of numbers")
-    if picture.ndim not in (2, 3) or picture.shape[0] != (3 if picture.ndim == 3 else len(picture)):
+    if picture.ndim != 2 and picture.shape[:-2] != (3,):
         raise InputError(
             f"{where}: the input array has shape {picture.shape}, not (h, w), (3, h, w)"
         )
