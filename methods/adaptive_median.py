@@ -4,8 +4,8 @@ import numba
 import numpy as np
 
 from inpaintbench.datasets.cases import LOW_LIGHT, Array, Observation
-from inpaintbench.methods.gain import brightened, each_channel, joined
-from inpaintbench.methods.method import Method
+from inpaintbench.methods.gain import brightened
+from inpaintbench.methods.method import Method, each_channel, joined
 
 
 class AdaptiveMedian(Method):
@@ -38,15 +38,12 @@ class AdaptiveMedian(Method):
 
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
+        image, reach = observation.image, self.largest // 2
+        channels = (c.astype(np.float64) for c in each_channel(image))
+        padded = [np.pad(channel, reach, mode="symmetric") for channel in channels]
         # Before the gain, which clips what noise has made too bright.
-        channels = [
-            _filtered(self._padded(c), self.largest) for c in each_channel(observation.image)
-        ]
-        dark = joined(channels, observation.image.shape).astype(observation.image.dtype)
-        return brightened(Observation(dark, observation.mask))
-
-    def _padded(self, channel: Array) -> Array:
-        return np.pad(channel.astype(np.float64), self.largest // 2, mode="symmetric")
+        filtered = joined([_filtered(channel, self.largest) for channel in padded], image.shape)
+        return brightened(Observation(filtered.astype(image.dtype), observation.mask))
 
 
 @numba.njit(cache=True)

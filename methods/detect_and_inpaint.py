@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.cases import LOW_LIGHT, Array, Mask, Observation
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.tasks.low_light import PUBLISHED
-from inpaintbench.methods.gain import brightened, each_channel, joined
-from inpaintbench.methods.method import Method, highest_value
+from inpaintbench.methods.gain import brightened
+from inpaintbench.methods.method import Method, each_channel, highest_value, joined
 from inpaintbench.methods.registry import parse_method
 
 MOSTLY = 0.5  # share of a picture's values that must be the published one to be its noise

@@ -25,13 +25,3 @@ def brightened(observation: Observation) -> NDArray[np.float64]:
     """Undo the dimming of a picture; values beyond the range are clipped, never wrapped."""
     highest = highest_value(observation)
     return np.minimum(observation.image.astype(np.float64) * low_light.GAIN, highest)
-
-
-def each_channel(image: Array) -> list[Array]:
-    """Give the `(H, W)` channels of a grey or colour picture."""
-    return [image] if image.ndim == 2 else [image[..., c] for c in range(image.shape[2])]
-
-
-def joined(channels: list[Array], shape: tuple[int, ...]) -> Array:
-    """Make a grey or colour picture of its channels."""
-    return np.stack(channels, axis=-1).reshape(shape)

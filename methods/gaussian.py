@@ -15,7 +15,7 @@ from scipy import fft, linalg, ndimage
 from inpaintbench.datasets.cases import Array, Mask, Observation, grown
 from inpaintbench.methods.fitted import Arrays, FittedMethod
 from inpaintbench.methods.harmonic import harmonic_fill
-from inpaintbench.methods.method import PredictingMethod
+from inpaintbench.methods.method import PredictingMethod, each_channel
 from inpaintbench.methods.patterns import alike, unpacked
 from inpaintbench.methods.photographs import draw_windows
 from inpaintbench.methods.rectangles import predict_rectangles
@@ -136,12 +136,8 @@ def _kind_along(observation: Observation, roughness: Floats) -> Kind:
 
 def _statistics(image: Array, mask: Mask) -> tuple[float, float]:
     """Roughness and direction of the known pixels: logarithms of ratios; NaN if there is none."""
-    means: tuple[float, ...]
-    if image.ndim == 2:
-        means = _mean_squares(image, mask)
-    else:
-        channels = [_mean_squares(image[..., c], mask) for c in range(image.shape[2])]
-        means = tuple(map(sum, zip(*channels, strict=True)))
+    channels = [_mean_squares(channel, mask) for channel in each_channel(image)]
+    means = [sum(mean) for mean in zip(*channels, strict=True)]
     if not all(means):
         return math.nan, math.nan
     row, column, far_row, far_column = means

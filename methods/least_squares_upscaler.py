@@ -12,7 +12,7 @@ from scipy import linalg, ndimage
 from inpaintbench.datasets.cases import UPSCALE, Array, Observation
 from inpaintbench.datasets.tasks.drawing import Task
 from inpaintbench.methods.fitted import FittedMethod
-from inpaintbench.methods.method import check_choice, highest_value
+from inpaintbench.methods.method import check_choice, each_channel, highest_value, joined
 from inpaintbench.methods.photographs import shares
 from inpaintbench.methods.weights import WeightsFile, loaded_arrays
 
@@ -55,10 +55,8 @@ class LeastSquaresUpscaler(FittedMethod):
         """Enlarge one picture."""
         image = observation.image.astype(np.float64)
         weights = patch_weights(self.weights_file, self.patch)
-        channels = image if image.ndim == 3 else image[..., None]
-        planes = [_enlarged(channels[..., c], weights) for c in range(channels.shape[2])]
-        picture = np.stack(planes, axis=-1).reshape(observation.answer_shape)
-        return picture.clip(0, highest_value(observation))
+        channels = [_enlarged(channel, weights) for channel in each_channel(image)]
+        return joined(channels, observation.answer_shape).clip(0, highest_value(observation))
 
     @staticmethod
     def fit_task() -> Task:

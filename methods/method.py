@@ -210,6 +210,16 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed must be 0 to {2**32 - 1}, not {seed}")
 
 
+def each_channel(image: Array) -> list[Array]:
+    """Give the `(H, W)` channels of a grey or colour picture."""
+    return [image] if image.ndim == 2 else [image[..., c] for c in range(image.shape[2])]
+
+
+def joined(channels: list[Array], shape: tuple[int, ...]) -> Array:
+    """Make a grey or colour picture, `(H, W)` or `(H, W, C)`, of its channels."""
+    return np.stack(channels, axis=-1).reshape(shape)
+
+
 def per_channel(restore: Callable[[Array, Mask], Array], observation: Observation) -> Array:
     """Apply a function of an `(H, W)` image and mask to every channel of a picture by itself.
 
