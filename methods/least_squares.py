@@ -1,7 +1,7 @@
 """Least squares on the patch: a pixel from the known ones around it, by weights of photographs."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,7 @@ class LeastSquares(FittedMethod):
     def restore(self, observation: Observation) -> Array:
         """Restore one picture."""
         self.fitted()  # complains about a bad file before the work
-
-        def fill(image: Array, mask: Mask) -> Floats:
-            return patch_fill(image, mask, self.weights_file, self.patch)
-
+        fill = partial(patch_fill, file=self.weights_file, side=self.patch)
         return per_channel(fill, observation)
 
     @staticmethod

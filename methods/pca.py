@@ -1,7 +1,7 @@
 """The hole from the principal components that explain what is around it best."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -46,12 +46,8 @@ class Pca(PredictingMethod, FittedMethod):
 
     def predict_batch(self, observations: Sequence[Observation]) -> list[Array]:
         """Restore the hidden pixels of several pictures, by one product per shape of hole."""
-        file = self.weights_file
         self.fitted()  # a fault of the file is told before anything is restored
-
-        def operator(height: int, width: int) -> Floats:
-            return _rectangle_operator(file, height, width)
-
+        operator = partial(_rectangle_operator, self.weights_file)
         return predict_rectangles(
             observations, MARGIN, operator, harmonic_fill, clip=True, largest=LARGEST
         )
