@@ -147,7 +147,7 @@ class GaussianMixture(FittedMethod):
     @staticmethod
     def fit(pictures: Sequence[Array], seed: int) -> dict[str, NDArray[Any]]:
         """Fit the components to windows' lower frequencies, and the scales of the higher ones."""
-        low = _frequencies()[0]
+        low = _frequencies()
         lower, higher = [], []
         for block in draw_windows(pictures, WINDOWS, SIDE, seed):
             waves = fft.dctn(block[block.std(axis=(1, 2)) >= FLAT], axes=(1, 2), norm="ortho")
@@ -209,13 +209,12 @@ class _Hole:
 @lru_cache(maxsize=2)
 def _model(file: WeightsFile) -> _Model:
     fitted = loaded_arrays(file, GaussianMixture.fits)
-    low, places = _frequencies()
+    low = _frequencies()
     symmetries = _symmetries(low)
     cosines = fft.dct(np.eye(SIDE), axis=0, norm="ortho")
-    high = np.argwhere(_high(low))
     waves, fine = (
         np.einsum("fi,fj->ijf", cosines[p[:, 0]], cosines[p[:, 1]]).reshape(SIDE * SIDE, -1)
-        for p in (places, high)
+        for p in (np.argwhere(low), np.argwhere(_high(low)))
     )
     rest = (fine * fitted["high"]) @ fine.T
     rest[np.diag_indices_from(rest)] += fitted["high"].min()
@@ -311,15 +310,16 @@ def _lags() -> NDArray[np.int64]:
     return np.asarray(rows * (2 * SIDE - 1) + columns)
 
 
-def _frequencies() -> tuple[Mask, NDArray[np.int64]]:
-    """The lower frequencies of a window's cosine transform, but the mean: mask and places."""
+def _frequencies() -> Mask:
+    """Mask of the lower frequencies of a window's cosine transform, but the mean."""
     squared = np.square(np.arange(SIDE))
     low = np.add.outer(squared, squared) <= RADIUS**2
     low[0, 0] = False
-    return low, np.argwhere(low)
+    return low
 
 
 def _high(low: Mask) -> Mask:
+    """Mask of all other frequencies, but the mean."""
     high = ~low
     high[0, 0] = False
     return high

@@ -286,7 +286,8 @@ def test_a_tied_component_stands_for_its_mirror_image():
 def test_without_components_to_choose_from_the_mixture_is_a_gaussian(tmp_path):
     """One component, none of the picture's own statistics: a plain conditional mean."""
     side = gaussian_mixture.SIDE
-    low, places = gaussian_mixture._frequencies()
+    low = gaussian_mixture._frequencies()
+    places = np.argwhere(low)
     high = gaussian_mixture._high(low)
     slope = 1.0 / np.maximum(np.hypot(*np.mgrid[:side, :side]), 0.5) ** 3
     slope = (slope + slope.T) / 2
