@@ -212,9 +212,7 @@ def _average(
     reach = int(epsilon)
     sharpness = 0.5 * (strength / epsilon) ** 2
     nearest, total, weight = np.inf, 0.0, 0.0
-    for twice in range(
-        2
-    ):  # the first time for the pixel nearest to the line, lest all weights be 0
+    for twice in range(2):  # first for the pixel nearest to the line, lest all weights be 0
         for v in range(max(y - reach, 0), min(y + reach + 1, image.shape[0])):
             for u in range(max(x - reach, 0), min(x + reach + 1, image.shape[1])):
                 squared = (v - y) ** 2 + (u - x) ** 2

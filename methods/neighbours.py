@@ -136,20 +136,16 @@ def fill_beside(
 
 def _canvas(observation: Observation, windows: Sequence[Window]) -> Observation:
     """Lay windows to the right of the picture, one below the other."""
-    height, width = observation.mask.shape
-    left, y = _next(width), 0
-    placed = []
+    left, y = _next(observation.mask.shape[1]), 0
+    pieces = [(0, 0, observation.image, observation.mask)]
     for window in windows:
-        placed.append((y, left, window))
+        pieces.append((y, left, window.pixels, window.mask))
         y = _next(y + window.mask.shape[0])
-    rows = max(height, *(y + w.mask.shape[0] for y, _, w in placed))
-    columns = left + max(w.mask.shape[1] for w in windows)
+    rows = max(y + hidden.shape[0] for y, _, _, hidden in pieces)
+    columns = max(x + hidden.shape[1] for _, x, _, hidden in pieces)
     image = np.zeros((rows, columns, *observation.image.shape[2:]), observation.image.dtype)
     mask = np.ones((rows, columns), bool)
-    for y, x, pixels, hidden in [
-        (0, 0, observation.image, observation.mask),
-        *((y, x, w.pixels, w.mask) for y, x, w in placed),
-    ]:
+    for y, x, pixels, hidden in pieces:
         image[y : y + hidden.shape[0], x : x + hidden.shape[1]] = pixels
         mask[y : y + hidden.shape[0], x : x + hidden.shape[1]] = hidden
     return Observation(image, mask)
