@@ -52,7 +52,7 @@ class CentreNet(Restorer):
     def forward(self, shown: Tensor, mask: Tensor) -> Tensor:
         """Restore the centre of each picture: `(N, 1, 1, 1)`."""
         mean, deviation = _mean_and_deviation(centre(shown, NEAR))
-        around = _around(SIDE, shown)
+        around = square_but_centre(SIDE, shown)
         x = (centre(shown, SIDE) - mean) / deviation * around
         cross = centre(x, 3).flatten(1)
         neighbours = cross[:, 1::2].mean(1, keepdim=True)
@@ -89,14 +89,14 @@ def centre(pictures: Tensor, side: int) -> Tensor:
     return pictures[..., top : top + side, left : left + side]
 
 
-def _around(side: int, like: Tensor) -> Tensor:
-    """Make a square of ones with 0 at the centre."""
+def square_but_centre(side: int, like: Tensor) -> Tensor:
+    """Make a square of ones with 0 at the centre: `(1, 1, side, side)`, of the type of `like`."""
     return F.pad(like.new_zeros(1, 1, 1, 1), (side // 2,) * 4, value=1.0)
 
 
 def _mean_and_deviation(patch: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of all pixels but the centre: `(N, C, 1, 1)` each."""
-    around = _around(patch.shape[-1], patch)
+    around = square_but_centre(patch.shape[-1], patch)
     count = around.sum()
     mean = (patch * around).sum((2, 3), keepdim=True) / count
     variance = ((patch - mean).square() * around).sum((2, 3), keepdim=True) / count

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintbench.datasets.tasks.center_pixel import COUNTS
-from inpaintbench.methods.networks.centre_net import centre
+from inpaintbench.methods.networks.centre_net import centre, square_but_centre
 from inpaintbench.methods.networks.restorer import Restorer, glorot_uniform
 
 LEVELS = 65535  # the counts that 1 stands for in a picture of 16 bits
@@ -140,8 +140,7 @@ class PixelNetClasses(Restorer):
 def _seen(shown: Tensor, side: int) -> Tensor:
     """Cut the patch around the centre, scaled, with 0 at the centre."""
     patch = _scaled(centre(shown, side))
-    around = F.pad(patch.new_zeros(1, 1, 1, 1), (side // 2,) * 4, value=1.0)
-    return patch * around
+    return patch * square_but_centre(side, patch)
 
 
 def _scaled(x: Tensor) -> Tensor:
