@@ -102,10 +102,7 @@ class VggInversion(Method):
     def _network(self) -> "Vgg19":
         from inpaintbench.methods.networks.vgg import load_vgg
 
-        path = self._path()
-        state = path.stat()
-        file = WeightsFile(path, state.st_mtime_ns, state.st_ino)
-        return load_vgg(file, choose_device(self.device))
+        return load_vgg(WeightsFile.now(self._path()), choose_device(self.device))
 
     def _path(self) -> Path:
         """Where its weights are; an `InputError` if nowhere."""

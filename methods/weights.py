@@ -23,6 +23,15 @@ class WeightsFile(NamedTuple):
     modified: int = 0  # in nanoseconds
     inode: int = 0
 
+    @classmethod
+    def now(cls, path: Path) -> "WeightsFile":
+        """Look a file's state up."""
+        try:
+            state = path.stat()
+        except OSError:
+            return cls(path)  # who reads it says what is wrong
+        return cls(path, state.st_mtime_ns, state.st_ino)
+
 
 class WeightedMethod(Method):
     """A method whose numbers were fitted or trained beforehand, and lie in a weights file.
@@ -64,12 +73,7 @@ class WeightedMethod(Method):
     @property
     def weights_file(self) -> WeightsFile:
         """The same with its state, by which caches know it."""
-        path = self.weights_path
-        try:
-            state = path.stat()
-        except OSError:
-            return WeightsFile(path)  # who reads it says what is wrong
-        return WeightsFile(path, state.st_mtime_ns, state.st_ino)
+        return WeightsFile.now(self.weights_path)
 
     def weights_sha256(self) -> str:
         """Hash of the weights, which is checked against their card.
