@@ -147,7 +147,8 @@ class Finished:
     table : rows of `cases.parquet` or `scores.parquet`
     pictures : restorations that are kept, as PNG files, by case id
     tracebacks : by the name under which the rows know them
-    spent : seconds of drawing, of the methods themselves, of scoring, and of all
+    spent : seconds of `drawing`, of the `method` itself, of `sending` (with starting its process
+        and checking its answers) and of `scoring`
     """
 
     table: pd.DataFrame
