@@ -110,9 +110,7 @@ def _draw_quality(figure: "Figure", board: pd.DataFrame, column: str) -> None:
         name="no faster method is as good",
         hoverinfo="skip",
     )
-    families = {name: number for number, name in enumerate(sorted(board["family"].unique()))}
-    for family, part in board.groupby("family"):
-        number = families[family]
+    for number, (family, part) in enumerate(board.groupby("family")):
         figure.add_scatter(
             x=part[column],
             y=part["mse"],
