@@ -31,9 +31,7 @@ Key = dict[str, str]  # what it depends on, and its state
 
 def method_key(method: Method, suite: Suite) -> Key:
     """Say all that a method's restorations and their scores depend on, besides the cases."""
-    modules = sorted(imported_sources(*modules_of(method), *SCORED_BY))
-    key = {f"module {name}": _digest(_source(name)) for name in modules}
-    key |= {f"library {name}": found for name, found in _versions(modules).items()}
+    key = _code_key(*modules_of(method), *SCORED_BY)
     key["parameters"] = method.params_json
     key["weights"] = method.weights_sha256()
     key["python"] = platform.python_version()
@@ -43,9 +41,14 @@ def method_key(method: Method, suite: Suite) -> Key:
 
 def task_key(module: str) -> Key:
     """Say all that a task's cases depend on, besides the suite and the photographs' files."""
-    modules = sorted(imported_sources(module, *DESCRIBED_BY))
-    key = {f"module {name}": _digest(_source(name)) for name in modules}
-    return key | {f"library {name}": found for name, found in _versions(modules).items()}
+    return _code_key(module, *DESCRIBED_BY)
+
+
+def _code_key(*modules: str) -> Key:
+    """Source of modules and of all that they import of ours, and their libraries' versions."""
+    sources = sorted(imported_sources(*modules))
+    key = {f"module {name}": _digest(_source(name)) for name in sources}
+    return key | {f"library {name}": found for name, found in _versions(sources).items()}
 
 
 def key_digest(key: Key, *more: str) -> str:
@@ -144,12 +147,9 @@ def _found_imports(tree: ast.AST, module: str) -> Iterator[str]:
 
 def _foreign(module: str) -> set[str]:
     """Top-level names of the libraries that a module's source imports."""
-    tops = {name.split(".")[0] for name in _imports(module)} - {
-        "",
-        OURS,
-        module.split(".", maxsplit=1)[0],
-    }
-    return tops - sys.stdlib_module_names
+    tops = {name.split(".")[0] for name in _imports(module)}
+    own = module.split(".", maxsplit=1)[0]
+    return tops - {"", OURS, own} - sys.stdlib_module_names
 
 
 def _versions(modules: list[str]) -> dict[str, str]:
