@@ -1,7 +1,7 @@
 """Two runs side by side: what got better or worse on the same cases, and what else changed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from inpaintbench.datasets.errors import InputError
 from inpaintbench.reports.intervals import estimate
 from inpaintbench.reports.statistics import LEVEL, holm
 from inpaintbench.reports.tables import Run
+from inpaintbench.reports.texts import flat
 
 EXPECTED = ("command", "started", "finished")  # differ between any two runs, and mean nothing
 
@@ -89,21 +90,13 @@ def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> pd.Da
     Columns: `what` ("packages.numpy"), `old`, `new`: texts, "-" for what one of them has not; of a
     list only the entries that the other lacks.
     """
-    before, after = dict(_flat(old)), dict(_flat(new))
+    before, after = dict(flat(old)), dict(flat(new))
     rows = []
     for key in dict.fromkeys([*before, *after]):
         values = before.get(key), after.get(key)
         if values[0] != values[1] and key not in EXPECTED:
             rows.append((key, _text(*values), _text(*values[::-1])))
     return pd.DataFrame(rows, columns=["what", "old", "new"])
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _text(value: Any, other: Any) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inpaintbench.datasets.files import safe_name, write_text
 from inpaintbench.reports.picture import case_view, kept_ids, kept_picture, read_picture
 from inpaintbench.reports.tables import Run, share_text
-from inpaintbench.reports.texts import hole_text
+from inpaintbench.reports.texts import flat, hole_text
 from inpaintbench.reports.tiles import ErrorScale, Shades, Tile, address, eight_bits
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def method_page(run: Run, label: str, description: dict[str, Any] | None, scale:
             count=len(board),
             description=description,
             paragraphs=_paragraphs(description["documentation"]) if description else [],
-            card=_flat(description["card"]) if description and description["card"] else {},
+            card=_card_texts(description["card"]) if description and description["card"] else {},
             standings=where,
             strength=_sentence(where.iloc[0], len(board)) if len(where) and len(board) > 1 else "",
             weakness=_sentence(where.iloc[-1], len(board))
@@ -227,13 +227,9 @@ def _paragraphs(documentation: str) -> list[str]:
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
-def _flat(card: dict[str, Any], above: str = "") -> dict[str, str]:
-    """Flatten a model card: a table's keys get its name before theirs."""
-    flat: dict[str, str] = {}
-    for key, value in card.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{above}{key}.")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            flat[f"{above}{key}"] = shown
-    return flat
+def _card_texts(card: dict[str, Any]) -> dict[str, str]:
+    """Write a model card's entries for reading, by their names."""
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in flat(card)
+    }

@@ -1,6 +1,7 @@
 """A run's tables as texts for reading: on the page, in Markdown and in the terminal."""
 
 import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -328,6 +329,15 @@ def markdown_table(table: pd.DataFrame) -> str:
     """Write a table of texts as a Markdown table."""
     rows = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |" for r in rows)
+
+
+def flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the entries of tables in tables: a table's keys get its name before theirs."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def hole_text(case: "pd.Series[Any]") -> str:
