@@ -90,23 +90,25 @@ class Run:
     @property
     def report_folder(self) -> Path:
         """The folder to write the report into: beside an archive, inside of a folder."""
-        return (
-            self.path.with_name(f"{self.path.stem}-report")
-            if self.unpacked
-            else (self.path / "report")
-        )
+        if self.unpacked:
+            return self.path.with_name(f"{self.path.stem}-report")
+        return self.path / "report"
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """What the task scores, that which ranks first, by column; older runs do not tell."""
+        return {metric["column"]: metric for metric in self.environment.get("metrics", [])}
 
     @property
     def metric(self) -> str:
         """What the task calls the mean squared error that methods are ranked by."""
-        metrics = self.environment.get("metrics") or [{"title": "challenge MSE"}]  # of older runs
-        return str(metrics[0]["title"])
+        first = next(iter(self.metrics.values()), {"title": "challenge MSE"})
+        return str(first["title"])
 
     @property
     def unit(self) -> str:
         """What errors are scored in: "grey levels" of 0..255, or the task's own unit."""
-        metrics = self.environment.get("metrics", [])
-        return next((str(m["unit"]) for m in metrics if m["column"] == "mae"), "grey levels")
+        return str(self.metrics.get("mae", {"unit": "grey levels"})["unit"])
 
     @property
     def levels(self) -> int:
@@ -120,8 +122,7 @@ class Run:
         environment's `metrics`, and `r2` instead of `actual` and `predicted`: over all cases,
         1 - sum (actual - predicted)^2 / sum (actual - mean actual)^2. Empty for a task without.
         """
-        titles = [metric["column"] for metric in self.environment.get("metrics", [])]
-        own = [column for column in titles if column not in USUAL_SCORES]
+        own = [column for column in self.metrics if column not in USUAL_SCORES]
         if not own:
             return pd.DataFrame()
         table = self.scores.groupby("label")[["mae", *own]].mean()

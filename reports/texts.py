@@ -174,8 +174,7 @@ def wins_text(run: Run) -> pd.DataFrame:
 
 def task_scores_text(run: Run) -> pd.DataFrame:
     """Format what only this task scores for reading, with units in the headings."""
-    metrics = {metric["column"]: metric for metric in run.environment.get("metrics", [])}
-    table = run.task_scores()
+    metrics, table = run.metrics, run.task_scores()
     named = {"method": "method", "r2": "R2"}
     for name in table.columns.difference(list(named)):
         unit = metrics[name]["unit"]
@@ -187,7 +186,7 @@ def task_scores_text(run: Run) -> pd.DataFrame:
 
 def task_scores_notes(run: Run) -> list[str]:
     """Say what the scores of the task are, in the order of their columns."""
-    metrics = {metric["column"]: metric for metric in run.environment.get("metrics", [])}
+    metrics = run.metrics
     r2 = "R2: 1 - sum (actual - predicted)^2 / sum (actual - mean actual)^2 over all cases"
     return [
         r2 if name == "r2" else f"{metrics[name]['title']}: {metrics[name]['meaning']}"
