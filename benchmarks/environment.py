@@ -52,7 +52,7 @@ def describe_environment(suite: Suite, cases_sha256: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": _cpuinfo("model name") or platform.processor(),
         "cpu_flags": _cpu_flags(),
         "cores": os.cpu_count(),
         "cores_allowed": _cores_allowed(),
@@ -84,10 +84,6 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout.strip()
-
-
-def _cpu() -> str:
-    return _cpuinfo("model name") or platform.processor()
 
 
 def _cpu_flags() -> list[str]:

@@ -21,7 +21,6 @@ from inpaintbench.datasets.images import resize_exactly
 from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
-from inpaintbench.methods.method import highest_value
 
 FRAMES = 8  # that a method gets at a time
 MEGAPIXEL = 1_000_000
@@ -230,6 +229,5 @@ def side_by_side(picture: Array, restored: Array) -> Array:
     """
     if picture.shape != restored.shape:
         exact = resize_exactly(picture, restored.shape[:2], "bicubic")
-        highest = highest_value(Observation(picture, np.empty(0, bool)))
-        picture = np.rint(exact).clip(0, highest).astype(picture.dtype)
+        picture = np.rint(exact).clip(0, np.iinfo(picture.dtype).max).astype(picture.dtype)
     return np.concatenate([picture, restored], axis=1)

@@ -47,7 +47,7 @@ def history_rows(run: Run) -> pd.DataFrame:
         }
     except (KeyError, TypeError) as error:
         raise InputError(f"{run.path} fits no history: its {MARK} has no {error}") from error
-    return run.leaderboard().assign(**about)[list(COLUMNS)]
+    return run.leaderboard().assign(**about)[COLUMNS]
 
 
 def read_history(path: Path) -> pd.DataFrame:

@@ -33,17 +33,14 @@ def provenance(run: Run) -> list[tuple[str, str]]:
 
 def reproduction(run: Run) -> list[tuple[str, str]]:
     """Say which commands make the run and its page again, as pairs of a purpose and a command."""
-    commands = [("this page again, from the run's files", f"inpaintbench report {_path(run)}")]
+    report = f"inpaintbench report {shlex.quote(str(run.path))}"
+    commands = [("this page again, from the run's files", report)]
     command, commit = run.environment.get("command"), run.environment.get("commit")
     if command:
         commands.append(("the run itself", str(command)))
     if commit:
         commands.insert(1, ("the code as it was", f"git checkout {commit}"))
     return commands
-
-
-def _path(run: Run) -> str:
-    return shlex.quote(str(run.path)) if run.path else "RUN"
 
 
 def _commit(known: dict[str, Any]) -> str:
