@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -35,6 +36,11 @@ TEXTS = {  # columns whose cells stand to the left
     "why",
     "what it is",
     "parameters",
+    "task",
+    "suite",
+    "images",
+    "methods",
+    "dataset",
     "photograph",
     "terms",
     "what",
@@ -68,6 +74,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 def main(command: Callable[[], None] = app) -> None:
     """Run a command line; a user's mistake is one line on stderr and exit code 2."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # no line of code
     try:
         command()
     except InputError as error:
@@ -114,6 +121,7 @@ def run(
     """
     from inpaintbench.benchmarks.plan import explain as explain_run
     from inpaintbench.benchmarks.plan import unfinished_run
+    from inpaintbench.benchmarks.restoring_files import cannot_do
     from inpaintbench.benchmarks.run import run_suite
     from inpaintbench.benchmarks.suite import read_suite
     from inpaintbench.reports import load_run
@@ -123,6 +131,9 @@ def run(
     changes = {key: value for key, value in given.items() if value is not None}
     chosen = read_suite(suite).model_copy(update=changes)
     made = _made_methods(chosen.methods)
+    if not any(chosen.task in method.tasks for method in made):
+        others = ", nor can any other that was named" if len(made) > 1 else ""
+        raise InputError(cannot_do(made[0], chosen.task) + others)
     begun = None if out else unfinished_run(RUNS, chosen, [method.label for method in made])
     folder = out or begun or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     console = _console()
@@ -141,6 +152,8 @@ def run(
         raise typer.Exit(130) from None
     finished = load_run(folder)
     _print_run(console, finished, write_report(finished), quiet, json)
+    if not finished.scores["status"].eq("ok").any():
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -403,7 +416,7 @@ def restore(
             )
         print(f"wrote {_plain(str(output))}: {count} frames")
         return
-    shape = files.restore_picture(source, output, made, task, mask, timeout, beside)
+    shape = files.restore_picture(source, output, made, task, mask, timeout, beside, _warn)
     print(f"wrote {_plain(str(output))}: {shape[0]} rows by {shape[1]} columns")
 
 
@@ -553,9 +566,11 @@ def export(
     It takes 64x64 windows, float32 in 0..1: `filled`, hidden pixels filled harmonically, and
     `mask`, 1 where a pixel is hidden.
     """
+    from inpaintbench.datasets.files import check_writable
     from inpaintbench.methods import parse_method
     from inpaintbench.methods.networks.window_method import WindowMethod
 
+    check_writable(output)
     method = parse_method(network)
     if not isinstance(method, WindowMethod):
         raise InputError(f"{network} is no network for 64x64 windows: there is nothing to export")
@@ -687,6 +702,14 @@ def _console() -> "Console":
     return console
 
 
+def _tell(news: str) -> None:
+    """Print a line of news: where nobody reads on, as behind `| head`, the work goes on."""
+    try:
+        print(news, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def _progress(
     console: "Console", totals: dict[str, int | None], what: str = "cases"
@@ -715,29 +738,30 @@ def _progress(
             bars.update(tasks[label], advance=count, total=total)
             task = bars.tasks[tasks[label]]
             if not console.is_terminal and task.completed == task.total:
-                print(f"{label}: {task.total} {what}", flush=True)
+                _tell(f"{label}: {task.total} {what}")
 
         yield advance
 
 
 def _print_run(console: "Console", run: "Run", page: Path, quiet: bool, json: bool) -> None:
     """Print leaderboard, failures, verdict and the page's place; less if `quiet`."""
-    from inpaintbench.reports.texts import MARK, ceilings_text, leaderboard_text, leak_notes
-    from inpaintbench.reports.texts import summary as summary_of
+    from inpaintbench.reports import texts
 
     if json:
         from json import dumps
 
-        print(dumps(summary_of(run) | {"page": str(page)}, indent=2))
+        print(dumps(texts.summary(run) | {"page": str(page)}, indent=2))
         return
     if not quiet:
-        _print_table(console, leaderboard_text(run), SPARE)
-        for note in leak_notes(run):
-            console.print(f"{MARK} {_plain(note)}.", highlight=False, markup=False, soft_wrap=True)
-        _print_table(console, ceilings_text(run))
-        own = run.task_scores()
+        _print_table(console, texts.leaderboard_text(run), SPARE)
+        for note in texts.leak_notes(run):
+            console.print(
+                f"{texts.MARK} {_plain(note)}.", highlight=False, markup=False, soft_wrap=True
+            )
+        _print_table(console, texts.ceilings_text(run))
+        own = texts.task_scores_text(run)
         if len(own):
-            _print_table(console, own.set_index("method").map("{:.4g}".format).reset_index())
+            _print_table(console, own)
         failures = run.failures()
         if len(failures):
             _print_table(console, failures)

@@ -85,12 +85,10 @@ def others_of(place: int, blocks: Sequence[Block]) -> Block:
     left = MOST_OTHERS
     for other in (*blocks[place + 1 :], *blocks[:place]):
         for image_id, start, stop in other.parts:
-            if image_id not in own:
+            if left and image_id not in own:
                 taken = min(stop - start, left)
                 parts.append((image_id, start, start + taken))
                 left -= taken
-        if not left:
-            break
     return Block(0, tuple(parts))
 
 

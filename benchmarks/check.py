@@ -46,8 +46,9 @@ def load_class(name: str) -> type[Method]:
     sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the user's module may fail in any way whatever
-        raise InputError(f"cannot import {module_name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's module may fail in any way whatever
+        hint = "; write package.module:Class, no path" if "/" in name or ".py" in name else ""
+        raise InputError(f"cannot import {module_name!r}: {error}{hint}") from error
     finally:
         sys.path.remove("")
     found = getattr(module, class_name, None)
@@ -63,7 +64,7 @@ def run_checks(method: type[Method]) -> Iterator[tuple[str, str]]:
             check(method)
         except ContractBroken as error:
             yield str(check.__doc__), str(error)
-        except Exception as error:  # a method under test may fail in any way whatever
+        except (Exception, SystemExit) as error:  # a method may fail in any way whatever
             yield str(check.__doc__), f"raised {type(error).__name__}: {error}"
         else:
             yield str(check.__doc__), ""

@@ -44,10 +44,14 @@ def chosen_method(task: str, name: str) -> Method:
     method = parse_method(RECOMMENDED[task] if name == "best" else name)
     if task not in method.tasks:
         able = [n for n, c in method_classes().items() if task in c.tasks]
-        why = f": {method.limits}" if method.limits else ""
-        raise InputError(f"{method.name} cannot do {task}{why}; these can: {', '.join(able)}")
+        raise InputError(f"{cannot_do(method, task)}; these can: {', '.join(able)}")
     method.weights_sha256()  # wrong weights are found before the work
     return method
+
+
+def cannot_do(method: Method, task: str) -> str:
+    """Say that a method cannot do a task, and why if that is known."""
+    return f"{method.name} cannot do {task}" + (f": {method.limits}" if method.limits else "")
 
 
 def check_files(source: Path, output: Path, task: str, mask: Path | None) -> None:
@@ -132,6 +136,7 @@ def restore_picture(
     mask_file: Path | None = None,
     timeout: float = 60.0,
     beside: bool = False,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> tuple[int, ...]:
     """Restore a picture file losslessly, in its own dtype, grey or in colour.
 
@@ -139,6 +144,7 @@ def restore_picture(
     ----------
     mask_file : says what is hidden, for tasks that hide pixels
     beside : write the source, enlarged plainly where need be, to the left of what was restored
+    warn : is told where the method cannot do what it is known for with such holes
 
     Returns
     -------
@@ -152,6 +158,8 @@ def restore_picture(
     """
     picture = read_picture(source)
     mask = hole_mask(picture, [], mask_file) if mask_file else None
+    if mask is not None and (caveat := method.caveat(mask)):
+        warn(f"{method.label}: {caveat}")
     with restorer(method, task, mask, timeout) as restore:
         (restored,) = restore([picture])
     if beside:
@@ -204,7 +212,7 @@ def restore_video(
             count += len(frames)
             progress(len(frames))
     if broken:
-        raise BrokenVideo(f"{broken[0]}; wrote the others to {output}")
+        raise BrokenVideo(f"{broken[0]}; wrote what can be read to {output}")
     return count
 
 

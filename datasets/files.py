@@ -20,8 +20,8 @@ HALF_WRITTEN = ".inpaintbench-"  # how the names of files begin that are not who
 LONGEST_NAME = 80  # characters of a text that stay in a file name
 
 
-def check_writable(path: Path, source: Path) -> None:
-    """Check before the work that a file can be written, and is not the one that is read.
+def check_writable(path: Path, source: Path | None = None) -> None:
+    """Check before the work that a file can be written, and is not the one that is read, if any.
 
     Its folder may be missing; it is left to later to make it.
 
@@ -32,7 +32,7 @@ def check_writable(path: Path, source: Path) -> None:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the file to write")
-    if path.exists() and source.exists() and path.samefile(source):
+    if source and path.exists() and source.exists() and path.samefile(source):
         raise InputError(f"{path} is the input itself: name another file to write")
     there = next(folder for folder in path.parents if os.path.exists(folder))
     if not there.is_dir():

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform
 
@@ -67,6 +67,9 @@ class Method(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(kw_only=True, eq=False)(cls)
+        for parameter in fields(cls):  # type: ignore[arg-type]  # is a dataclass since the last line
+            if parameter.default is MISSING:
+                raise TypeError(f"give the parameter {parameter.name} of {cls.__name__} a default")
 
     @classmethod
     def fills_holes(cls) -> bool:

@@ -6,8 +6,10 @@ import inspect
 import pkgutil
 import re
 import warnings
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.metadata import entry_points
+from typing import Any
 
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.methods.method import Method
@@ -24,6 +26,9 @@ Parameter = str | int | float | bool
 def method_classes() -> dict[str, type[Method]]:
     """All methods by name: ours in the order of their names, then other packages'.
 
+    What cannot be imported is left out with a warning: one unfinished file in the folder of methods
+    keeps nobody from using the others.
+
     Raises
     ------
     InputError
@@ -31,15 +36,16 @@ def method_classes() -> dict[str, type[Method]]:
     """
     package = importlib.import_module("inpaintbench.methods")
     found: dict[str, type[Method]] = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        for value in vars(importlib.import_module(f"inpaintbench.methods.{module}")).values():
-            if _is_method(value) and value.__module__ == f"inpaintbench.methods.{module}":
+    for name in sorted(
+        m.name for m in pkgutil.iter_modules(package.__path__, "inpaintbench.methods.")
+    ):
+        module = _loaded(name, partial(importlib.import_module, name))
+        for value in vars(module).values() if module else ():
+            if _is_method(value) and value.__module__ == name:
                 _add(found, value)
     for entry in entry_points(group=ENTRY_POINTS):
-        try:
-            value = entry.load()
-        except Exception as error:  # somebody else's package may fail in any way whatever
-            warnings.warn(f"left out the method {entry.value}: {error}", stacklevel=2)
+        value = _loaded(entry.value, entry.load)
+        if value is None:
             continue
         if not _is_method(value):
             raise InputError(f"the entry point {entry.value} is not a concrete Method class")
@@ -47,11 +53,26 @@ def method_classes() -> dict[str, type[Method]]:
     return found
 
 
+def _loaded(name: str, load: Callable[[], Any]) -> Any:
+    """Import what holds a method; None, with a warning, where that fails."""
+    try:
+        return load()
+    except (Exception, SystemExit) as error:  # somebody's code may fail in any way whatever
+        what = f"{type(error).__name__}: {error}"
+        warnings.warn(f"left out the method {name}: {what}", stacklevel=3)
+        return None
+
+
 def _is_method(value: object) -> bool:
     return inspect.isclass(value) and issubclass(value, Method) and not inspect.isabstract(value)
 
 
 def _add(found: dict[str, type[Method]], method: type[Method]) -> None:
+    for needed in ("name", "family"):
+        if not isinstance(getattr(method, needed, None), str):
+            where = f"{method.__module__}:{method.__name__}"
+            warnings.warn(f"left out the method {where}: it has no {needed}", stacklevel=3)
+            return
     if method.name in found:
         modules = f"{found[method.name].__module__} and {method.__module__}"
         raise InputError(f"two methods are named {method.name}: in {modules}")
@@ -95,7 +116,10 @@ def parse_method(text: str) -> Method:
     name, *settings = re.split(r":(?=\w+=)", text.strip())
     if ":" in name:
         name, rest = name.split(":", 1)
-        raise InputError(f"method {text!r}: {rest!r} is not PARAMETER=VALUE")
+        raise InputError(
+            f"method {text!r}: {rest!r} is not PARAMETER=VALUE; a class of your own is known by "
+            "its name once its file is in methods/ or its package has an entry point"
+        )
     method = find_method(name)
     defaults = method().parameters
     converted: dict[str, Parameter] = {}

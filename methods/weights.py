@@ -81,8 +81,15 @@ class WeightedMethod(Method):
         Raises
         ------
         InputError
-            If the weights or their card are missing, or the hash is wrong.
+            If the weights or their card are missing, the hash is wrong, or the card says that they
+            are of another method.
         """
+        owner = read_card(self.weights_path).get("method", self.weights_name)
+        if owner != self.weights_name:
+            raise InputError(
+                f"{self.weights_path} holds the weights of {owner}, not of {self.weights_name}: "
+                "name the method that they were made for, with its parameters"
+            )
         return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
 
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:

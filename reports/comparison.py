@@ -13,7 +13,8 @@ from inpaintbench.reports.statistics import LEVEL, holm
 from inpaintbench.reports.tables import Run
 from inpaintbench.reports.texts import flat
 
-EXPECTED = ("command", "started", "finished")  # differ between any two runs, and mean nothing
+# What differs between any two runs, and means nothing.
+EXPECTED = ("command", "started", "finished", "worker_seconds")
 
 
 def compare(old: Run, new: Run) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def environment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> pd.Da
     rows = []
     for key in dict.fromkeys([*before, *after]):
         values = before.get(key), after.get(key)
-        if values[0] != values[1] and key not in EXPECTED:
+        if values[0] != values[1] and key.split(".")[0] not in EXPECTED:
             rows.append((key, _text(*values), _text(*values[::-1])))
     return pd.DataFrame(rows, columns=["what", "old", "new"])
 

@@ -65,7 +65,8 @@ def leak_notes(run: Run) -> list[str]:
             notes.append(f"{note}, and nothing else can be scored")
             continue
         note += (
-            f"; without their {row['cases']} cases its {run.metric} is "
+            f"; without cases of {'it' if row['photographs'] == 1 else 'them'} "
+            f"({row['cases']}) its {run.metric} is "
             f"{row['mse_without']:.1f} instead of {row['mse']:.1f} ({row['change']:+.0%}"
         )
         if not np.isnan(row["others_change"]):

@@ -338,6 +338,86 @@ def test_check_tells_good_from_bad(tmp_path):
     assert "FAIL" not in good.stdout
 
 
+def test_check_fails_a_method_that_ends_the_program(tmp_path):
+    (tmp_path / "own_exit.py").write_text(
+        "from inpaintbench.methods import Method\n"
+        "class Ends(Method):\n"
+        "    name = 'ends'\n"
+        "    family = 'constant'\n"
+        "    def restore(self, observation):\n"
+        "        raise SystemExit(0)\n"
+    )
+    checked = inpaintbench_here("check", "own_exit:Ends", cwd=tmp_path)
+    assert checked.returncode == 1
+    assert "raised SystemExit: 0" in checked.stdout
+
+
+UNFINISHED = {
+    "broken": "def broken(:\n",
+    "ends": "raise SystemExit(0)\n",
+    "nameless": "class Nameless(Method):\n    family = 'test'\n    restore = None\n",
+    "bare": "class Bare(Method):\n    name = 'bare'\n    family = 'test'\n    radius: float\n",
+    "whole": "class Whole(Method):\n    name = 'whole'\n    family = 'test'\n    restore = None\n",
+}
+
+
+def test_an_unfinished_file_among_the_methods_is_left_out_alone(tmp_path):
+    (tmp_path / "methods").mkdir()
+    for name, source in UNFINISHED.items():
+        text = f"from inpaintbench.methods import Method\n{source}"
+        (tmp_path / "methods" / f"{name}.py").write_text(text)
+    program = (
+        "import inpaintbench.methods\n"
+        "from inpaintbench.benchmarks.app import main\n"
+        "inpaintbench.methods.__path__.append('methods')\n"
+        "main()\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, "list", "methods"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert answer.returncode == 0, answer.stderr
+    listed = {line.split()[0] for line in answer.stdout.splitlines() if line.strip()}
+    assert {"mean", "telea", "whole"} <= listed
+    assert not listed & {"broken", "nameless", "bare"}
+    warned = answer.stderr.splitlines()
+    assert len(warned) == 4
+    for name, why in {
+        "bare": "give the parameter radius of Bare a default",
+        "broken": "SyntaxError",
+        "ends": "SystemExit: 0",
+        "nameless:Nameless": "it has no name",
+    }.items():
+        (line,) = (line for line in warned if f"inpaintbench.methods.{name}: " in line)
+        assert line.startswith("warning: left out the method ")
+        assert why in line
+
+
+def test_a_run_that_restored_nothing_fails(hostile, tmp_path):
+    made = run("run", "--methods=crash", "--cases=2", "--out=r", cwd=tmp_path, path=hostile)
+    assert made.returncode == 1, made.stderr
+    assert "crash" in made.stdout
+    assert (tmp_path / "r" / "report" / "index.html").exists()
+
+
+def test_a_run_goes_on_where_nobody_reads_its_lines(tmp_path):
+    command = [sys.executable, "-m", "inpaintbench.benchmarks.app", "run", "--out=r", "--cases=2"]
+    with subprocess.Popen(
+        [*command, "--methods=mean,telea"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as made:
+        made.stdout.close()
+        told = made.stderr.read()
+    assert made.returncode == 0, told
+    assert told == ""
+    assert (tmp_path / "r" / "report" / "index.html").exists()
+
+
 def bad_pickle(folder, content):
     (folder / "bad.pkl").write_bytes(content)
     return "submit", "bad.pkl", "-o", "out.pkl", "--method", "mean"
@@ -394,6 +474,8 @@ def test_a_label_is_no_markup_of_the_terminal():
     assert label in console.file.getvalue()
 
 
+CNN_SMALL = parse_method("cnn:size=small").weights_path
+
 MISTAKES = {
     "os.system": (lambda f: bad_pickle(f, SYSTEM), "refused os.system"),
     "truncated": (lambda f: bad_pickle(f, CUT), "bad.pkl: not a complete pickle"),
@@ -416,6 +498,17 @@ MISTAKES = {
     "wrong number": (lambda f: bad_predictions(f, [UINT8]), "1 predictions for 2 targets"),
     "no pictures": (empty_folder, "no usable photographs in empty"),
     "unknown method": (lambda f: ("run", "--methods", "tela"), "did you mean telea"),
+    "none can": (
+        lambda f: ("run", "upscale", "--methods", "telea,mean"),
+        "telea cannot do upscale, nor can any other that was named",
+    ),
+    "another's weights": (
+        lambda f: ("run", "--methods", f"cnn:weights={CNN_SMALL}"),
+        "cnn-small.safetensors holds the weights of cnn-small, not of cnn: name the method",
+    ),
+    "a path to check": (lambda f: ("check", "own/mine.py:Blend"), "write package.module:Class"),
+    "a class to run": (lambda f: ("run", "--methods", "mine:Blend"), "a class of your own is kno"),
+    "exported into a folder": (lambda f: ("export", "course-cnn", "-o", "."), "is a folder: name"),
     "unknown suite": (lambda f: ("run", "cropp"), "did you mean crop"),
     "wrong hash": (wrong_hash, "w.safetensors has the wrong hash"),
     "unwritable": (unwritable, "cannot write file/run"),

@@ -118,9 +118,10 @@ def test_a_change_on_one_photograph_alone_is_unknown_and_a_failure_is_worse():
 
 def test_what_changed_between_environments_is_told():
     old = {"python": "3.11", "packages": {"numpy": "2.0", "torch": "2.6"}, "finished": "yesterday",
-           "commit": "a" * 40, "suite": {"seed": 1, "methods": ["mean", "telea"]}}  # fmt: skip
+           "worker_seconds": {"drawing": 0.3}, "commit": "a" * 40,
+           "suite": {"seed": 1, "methods": ["mean", "telea"]}}  # fmt: skip
     new = {"format": 2, "python": "3.11", "packages": {"numpy": "2.1", "torch": "2.6"},
-           "finished": "today", "commit": "b" * 40,
+           "finished": "today", "worker_seconds": {"drawing": 0.4}, "commit": "b" * 40,
            "suite": {"seed": 2, "methods": ["telea", "cnn"]}}  # fmt: skip
     assert environment_changes(old, new).to_numpy().tolist() == [
         ["packages.numpy", "2.0", "2.1"],

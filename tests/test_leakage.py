@@ -184,7 +184,8 @@ def test_affected_scores_are_marked_wherever_they_are_shown(leaky):
     assert f"{label} *" not in set(run.leaderboard()["method"])
     page = write_report(run)
     note = (
-        f"{label}: 1 photograph looks like its training pictures (copy.jpg); without their 4 cases"
+        f"{label}: 1 photograph looks like its training pictures (copy.jpg); "
+        "without cases of it (4)"
     )
     assert f"* {note}" in page.read_text()
     markdown = (page.parent / "leaderboard.md").read_text()

@@ -98,6 +98,19 @@ def test_what_a_mask_hides_is_restored(tmp_path):
         assert np.array_equal(restored[..., channel], own)
 
 
+def test_what_a_method_cannot_do_for_a_hole_is_said(tmp_path):
+    mask = np.zeros((90, 90), np.uint8)
+    mask[10:80, 10:80] = 255
+    Image.fromarray(data.camera()[:90, :90]).save(tmp_path / "a.png")
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    how = ["--task=crop", "--method=course-cnn:device=cpu", "--mask=m.png"]
+    made = restore("a.png", "-o", "b.png", *how, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    caveat = parse_method("course-cnn").caveat(mask > 0)
+    assert caveat
+    assert made.stderr == f"warning: course-cnn:device=cpu: {caveat}\n"
+
+
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_video_is_enlarged_frame_by_frame(beside, tmp_path):
     written(tmp_path / "a.mkv", rate=12.5)
@@ -187,7 +200,7 @@ def test_of_a_broken_video_the_frames_that_can_be_read_are_kept(name, tmp_path):
     assert made.returncode == 2
     (line,) = made.stderr.splitlines()
     told = f"{name} is broken: {count} of 30 frames can be read, {30 - count} are missing"
-    assert f"{told}; wrote the others to b.mkv" in line
+    assert f"{told}; wrote what can be read to b.mkv" in line
     for own, frame in zip(read_frames(tmp_path / "b.mkv"), readable, strict=True):
         assert np.array_equal(own, frame.repeat(2, 0).repeat(2, 1))
 
