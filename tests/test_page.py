@@ -58,6 +58,14 @@ def texts_of(tab, selector):
     return [text.strip() for text in tab.locator(selector).all_text_contents()]
 
 
+def test_an_address_past_the_last_page_of_cases_is_left_by_one_click(finished, tab):
+    go_to(tab, finished, "page=999")
+    last, pages = tab.inner_text("#page").split(" of ")
+    assert last == pages
+    tab.click("#previous")
+    assert tab.inner_text("#page") == f"{int(pages) - 1} of {pages}"
+
+
 def test_nothing_leaves_the_file_and_nothing_serious_is_wrong(finished, tab, no_serious_faults):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))

@@ -147,7 +147,9 @@ def test_others_are_the_next_cases_of_other_photographs(most, monkeypatch):
             for place, block in enumerate(cut):
                 rest = cases(*cut[place + 1 :], *cut[:place])
                 others = [case for case in rest if case[0] not in block.image_ids]
-                assert cases(blocks.others_of(place, cut)) == others[:most]
+                chosen = blocks.others_of(place, cut)
+                assert cases(chosen) == others[:most]
+                assert all(start < stop for _, start, stop in chosen.parts)
 
 
 def test_a_method_that_fails_only_when_timed_keeps_its_scores(tmp_path):

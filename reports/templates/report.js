@@ -516,7 +516,8 @@ function startCases() {
   $("list").addEventListener("change", (event) => set({ list: event.target.value, by: "", turned: "", page: "", case: "" }));
   for (const id of ["a", "b"]) $(id).addEventListener("change", (event) => set({ [id]: data.methods[event.target.selectedIndex] }));
   $("slider").addEventListener("input", slide);
-  const turn = (step) => set({ page: (Number(state.page ?? 1) || 1) + step, case: "" });
+  // From the page that is shown: an address may ask for one that is not there.
+  const turn = (step) => set({ page: parseInt($("page").textContent) + step, case: "" });
   $("previous").addEventListener("click", () => turn(-1));
   $("next").addEventListener("click", () => turn(1));
   if (!$("scale")) return;  // without a truth there are no errors
