@@ -3,6 +3,7 @@
 import io
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,16 @@ from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.opencv import quiet_opencv
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
+
+# Pictures of other kinds, which are not read: a user should know that they were left out.
+OTHER_SUFFIXES = frozenset(
+    {
+        *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".psd"),
+        *(".pbm", ".pgm", ".pnm", ".ppm", ".svg", ".tga"),
+        *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),  # of cameras
+    }
+)
 
 # Pictures may come from anywhere: PIL knows dozens more, and runs other programs for some.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
@@ -342,7 +352,7 @@ class PhotographFile:
         return Photograph(self.image_id, self.source, pixels)
 
 
-def photograph_files(where: str) -> list[PhotographFile]:
+def photograph_files(where: str, skipped: Skipped | None = None) -> list[PhotographFile]:
     """List a collection's picture files in the order of their names, reading none of them.
 
     Parameters
@@ -352,6 +362,8 @@ def photograph_files(where: str) -> list[PhotographFile]:
         pictures, "cifar10-train" for those to train on, else the path of a folder (with its
         subfolders), of a zip archive, of CIFAR-10's own archive, or of a pickle or npz file that
         holds windows (see `arrays.array_files`).
+    skipped : Skipped, optional
+        Receives a note of the pictures of kinds that are not read.
 
     Raises
     ------
@@ -367,31 +379,52 @@ def photograph_files(where: str) -> list[PhotographFile]:
         return cifar.cifar_files(where)
     if path.suffix.lower() in arrays.SUFFIXES and path.is_file():
         return arrays.array_files(path)
-    if path.is_dir():
+    if where and path.is_dir():  # nothing would be the current folder
         source = path.resolve().name
-        found = {
+        pictures = {
             _printable(file.relative_to(path).as_posix()): partial(_decode_file, file)
             for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file()
+            if _is_picture(file.name) and file.is_file()
         }
     elif zipfile.is_zipfile(path):
         try:
             source, archive = path.stem, zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
             raise InputError(f"cannot read the archive {where}: {error}") from error
-        found = {
+        pictures = {
             _printable(name): partial(_decode_member, archive, name)
             for name in archive.namelist()
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("__MACOSX/")
+            if _is_picture(name) and not name.startswith("__MACOSX/")
         }
     else:
         what = "is neither a folder nor a zip archive" if path.exists() else "does not exist"
         names = f"{BUNDLED_NAME}, {' or '.join(cifar.PARTS)}"
         kinds = f"a folder, a zip, a .pkl or .npz of windows, {names}"
-        raise InputError(f"{where} {what}; --images takes {kinds}")
-    if not found:
+        raise InputError(f"{where or 'an empty name'} {what}; --images takes {kinds}")
+    readable = sorted(name for name in pictures if _suffix(name) in SUFFIXES)
+    if not readable:
         raise none_usable(where, Skipped())
-    return [PhotographFile(name, source, found[name]) for name in sorted(found)]
+    if skipped is not None:
+        skipped.notes += _left_out(pictures)
+    return [PhotographFile(name, source, pictures[name]) for name in readable]
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _is_picture(name: str) -> bool:
+    """Whether a file is called a picture, of a kind that is read or another."""
+    return _suffix(name) in SUFFIXES | OTHER_SUFFIXES
+
+
+def _left_out(names: Iterable[str]) -> list[str]:
+    """Say how many pictures are of kinds that are not read, if any are."""
+    others = Counter(_suffix(name) for name in names if _suffix(name) in OTHER_SUFFIXES)
+    count = others.total()
+    kinds = ", ".join(sorted(others))
+    files = "1 file of another kind was" if count == 1 else f"{count} files of other kinds were"
+    return [f"{files} left out: {kinds}"] if count else []
 
 
 def read_photographs(
@@ -431,8 +464,9 @@ def read_photograph(where: str, image_id: str, smallest: int, colour: bool = Fal
 
 def none_usable(where: str, skipped: Skipped) -> InputError:
     """Make the error for a collection without a single photograph that could be used."""
-    kinds = ", ".join(sorted(SUFFIXES))
-    return InputError(f"no usable photographs in {where} (looked for {kinds}){skipped.first()}")
+    has_files = Path(where).is_dir() or _suffix(where) == ".zip"
+    kinds = f" (looked for {', '.join(sorted(SUFFIXES))})" if has_files else ""
+    return InputError(f"no usable photographs in {where}{kinds}{skipped.first()}")
 
 
 def _printable(name: str) -> str:

@@ -59,6 +59,7 @@ def read_split(
                 f"train on and one to hold out{own.first()}"
             )
         skipped.files += own.files
+        skipped.notes += own.notes
         held_out = [is_held_out(image_id) for image_id, _ in pictures]
         if len(set(held_out)) == 1:  # a handful of photographs: hold out the last
             held_out = [False] * (len(pictures) - 1) + [True]
@@ -97,6 +98,8 @@ def announced_split(
     training, validation = read_split(sources, skipped, task)
     for name, reason in skipped.files:
         print(f"skipped {name}: {reason}")
+    for note in skipped.notes:
+        print(note)
     counts = f"{len(training)} photographs to {purpose}, {len(validation)} held out"
     print(f"{counts}, {len(skipped)} files skipped", flush=True)
     return training, validation
@@ -105,7 +108,8 @@ def announced_split(
 def _usable(task: Task, source: str, skipped: Skipped) -> Iterator[tuple[str, Array]]:
     """Read the photographs that a task can draw cases from: their ids and pixels."""
     smallest = task.SIDES[0]
-    for photograph in read_photographs(photograph_files(source), smallest, skipped, task.COLOUR):
+    files = photograph_files(source, skipped)
+    for photograph in read_photographs(files, smallest, skipped, task.COLOUR):
         kept = _middle if _is_in_counts(task, photograph.pixels) else _reduced
         pixels = kept(photograph.pixels, max(LARGEST, smallest))
         try:

@@ -496,6 +496,10 @@ MISTAKES = {
     "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
     "wrong shape": (lambda f: bad_predictions(f, [UINT8, UINT8[:3]]), "index 1: .*shape"),
     "wrong number": (lambda f: bad_predictions(f, [UINT8]), "1 predictions for 2 targets"),
+    "no folder": (
+        lambda f: ("run", "--methods", "mean", "--images", ""),
+        "an empty name is neither a folder nor a zip archive; --images takes",
+    ),
     "no pictures": (empty_folder, "no usable photographs in empty"),
     "unknown method": (lambda f: ("run", "--methods", "tela"), "did you mean telea"),
     "none can": (

@@ -27,6 +27,7 @@ from inpaintbench.datasets.images import (
 )
 from inpaintbench.datasets.tasks import crop
 from inpaintbench.datasets.tasks.drawing import draw_cases
+from inpaintbench.methods.photographs import announced_split
 
 
 def read_all(where, skipped=None):
@@ -328,6 +329,28 @@ def test_an_8_bit_picture_with_16_in_its_size_is_read_by_pil():
     Image.fromarray(data.astronaut()[:120, :160]).convert("CMYK").save(buffer, "JPEG")
     with Image.open(io.BytesIO(buffer.getvalue())) as picture:
         assert np.array_equal(decode(buffer.getvalue()), np.asarray(picture.convert("L")))
+
+
+def test_pictures_of_other_kinds_are_counted_and_webp_is_read(photographs, tmp_path, capsys):
+    picture = Image.fromarray(data.cat())
+    for name in ("a.webp", "b.BMP", "sub/c.gif", "d.bmp"):
+        picture.save(photographs / name)
+    (photographs / "notes.txt").write_text("no picture")
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", photographs)
+    for where in (str(photographs), archive):
+        skipped = Skipped()
+        cases = draw_cases(crop, where, 5, 0, skipped)
+        assert "a.webp" in {case.image_id for case in cases}
+        assert skipped.notes == ["3 files of other kinds were left out: .bmp, .gif"]
+        assert not skipped.files
+    announced_split([str(photographs)], "train on")
+    assert "\n3 files of other kinds were left out: .bmp, .gif\n" in f"\n{capsys.readouterr().out}"
+
+
+def test_a_single_picture_of_another_kind_is_told_by_its_kind(photographs):
+    Image.fromarray(data.astronaut()).save(photographs / "a.gif")
+    photograph_files(str(photographs), skipped := Skipped())
+    assert skipped.notes == ["1 file of another kind was left out: .gif"]
 
 
 def test_no_photograph_is_used_twice_while_another_is_unused(tmp_path):

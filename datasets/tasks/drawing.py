@@ -125,14 +125,14 @@ def plan_cases(
     where : what `photograph_files` takes
     count : how many cases
     suite_seed : decides, with image id and index, every pixel of every case
-    skipped : receives the files that could not be used
+    skipped : receives the files that could not be used, and notes for the user
 
     Raises
     ------
     InputError
         If not one photograph can be used, or some are in counts and others are not.
     """
-    files = photograph_files(where)
+    files = photograph_files(where, skipped)
     drawn = dict.fromkeys((file.image_id for file in files), 0)
     found: dict[str, _Usable] = {}
     left = count
