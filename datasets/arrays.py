@@ -107,7 +107,7 @@ def _whole(where: str, values: Array) -> Array:
         raise InputError(f"{where}: holds values outside 0..65535")
     if (values != np.rint(values)).any():
         raise InputError(
-            f"{where}: holds values that are no whole counts, such as {values.max():.6g} at the "
-            f"most: undo the scaling first"
+            f"{where}: holds values that are no whole counts (the largest is {values.max():.6g}): "
+            f"undo the scaling first"
         )
     return values.astype(np.uint16)

@@ -223,6 +223,9 @@ def test_made_up_counts_are_never_averaged_with_measured_ones(tmp_path):
     folder = write_pictures(tmp_path / "a", deep=measured, one=data.camera(), two=data.moon())
     with pytest.raises(InputError, match=r"has 2 pictures of 8 bits among 3, .*keep them apart"):
         drawn(folder, 30)
+    (folder / "two.png").unlink()
+    with pytest.raises(InputError, match=r"has 1 picture of 8 bits among 2, "):
+        drawn(folder, 30)
 
 
 def test_a_run_says_once_that_its_counts_are_made_up(tmp_path):
@@ -260,7 +263,7 @@ def test_a_run_has_the_different_cases_alone_and_says_so(tmp_path, windows):
         ({"y_data": None}, "has no y_data"),
         ({"y_data": [1, 2]}, "one centre a window"),
         ({"x_data": np.zeros((5, 31))}, "shape|centre"),
-        ({"x_data": np.full((5, 31, 31), 0.5)}, "no whole counts.*scaling"),
+        ({"x_data": np.full((5, 31, 31), 0.5)}, r"no whole counts \(the largest is 0\.5\): undo"),
         ({"x_data": np.full((5, 31, 31), -1)}, "outside 0..65535"),
         ({"x_data": np.full((5, 31, 31), np.nan)}, "outside 0..65535"),
         ({"x_data": np.zeros((5, 30, 30))}, "no centre pixel"),
@@ -281,6 +284,15 @@ def test_bad_windows_are_refused(tmp_path, windows, change, words):
     path.write_bytes(pickle.dumps({k: v for k, v in content.items() if v is not None}))
     with pytest.raises(InputError, match=words):
         drawn(path)
+
+
+def test_suffixes_are_told_where_files_were_looked_for_and_not_of_one_file(tmp_path, windows):
+    np.savez(tmp_path / "few.npz", x=windows[:, :9, :9])
+    with pytest.raises(InputError, match=r"few\.npz; first skipped: x/0000\d: 9x9 pixels"):
+        drawn(tmp_path / "few.npz")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty \(looked for \.jpeg, .*\.webp\)$"):
+        drawn(tmp_path / "empty")
 
 
 def test_an_npz_with_pickles_inside_is_refused(tmp_path):

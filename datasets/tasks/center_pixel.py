@@ -49,13 +49,14 @@ def notes(where: str, bits: Sequence[int]) -> list[str]:
         If some of them are in counts, and others are not.
     """
     made = sum(each == 8 for each in bits)
+    s = "" if made == 1 else "s"
     if 0 < made < len(bits):
         raise InputError(
-            f"{where} has {made} pictures of 8 bits among {len(bits)}, the others being in 16-bit "
-            "counts: no average can be of both, so keep them apart"
+            f"{where} has {made} picture{s} of 8 bits among {len(bits)}, the others being in "
+            "16-bit counts: no average can be of both, so keep them apart"
         )
-    counts = f"mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
-    return [f"{made} photographs of 8 bits are {counts}"] if made else []
+    counts = f"{'is' if made == 1 else 'are'} mapped to counts of {COUNTS[0]}..{COUNTS[1]}"
+    return [f"{made} photograph{s} of 8 bits {counts}"] if made else []
 
 
 def draw(pixels: Array, rng: np.random.Generator) -> tuple[Array, Mask]:
