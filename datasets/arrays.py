@@ -1,8 +1,9 @@
 """Windows in counts, as a user may have them: a pickle as PixelNet published it, or an npz file.
 
 PixelNet's pickles hold a dict: `x_data`, windows `(n, 31, 31)` or `(n, 31, 31, 1)` whose centre is
-coded as 0, and `y_data`, the `n` centres. An npz file holds the same two arrays, or any arrays of
-two or three dimensions: pictures, or stacks of them.
+coded as 0, and `y_data`, the `n` centres. A centre may be shown as well, or all be hidden by
+another constant, but none may show another value than `y_data`. An npz file holds the same two
+arrays, or any arrays of two or three dimensions: pictures, or stacks of them.
 """
 
 from collections.abc import Mapping
@@ -27,8 +28,8 @@ def array_files(path: Path) -> list[PhotographFile]:
     Raises
     ------
     InputError
-        If it cannot be read, would run code, or holds something else than whole numbers of
-        0..65535 in the shapes above.
+        If it cannot be read, would run code, holds something else than whole numbers of
+        0..65535 in the shapes above, or centres that contradict the windows.
     """
     return [
         PhotographFile(f"{name}/{number:05d}", path.stem, partial(_picture, path, name, number))
@@ -78,8 +79,20 @@ def _with_centres(path: Path, content: Mapping[str, Any]) -> Array:
     centres = _whole(f"{path}, {CENTRES}", centres)
     if centres.max() > np.iinfo(stack.dtype).max:  # the windows around them are of 8 bits
         stack = stack.astype(np.uint16)
+    _check_shown(path, stack[:, height // 2, width // 2], centres)
     stack[:, height // 2, width // 2] = centres
     return stack
+
+
+def _check_shown(path: Path, shown: Array, centres: Array) -> None:
+    """Check that the windows show the centres, or hide them: as 0, or all as one constant."""
+    wrong = np.flatnonzero((shown != 0) & (shown != centres))
+    if wrong.size and shown.min() < shown.max():
+        first = wrong[0]
+        raise InputError(
+            f"{path}, index {first}: the window's centre is {shown[first]} in {WINDOWS}, but "
+            f"{CENTRES} says {centres[first]}; they must agree, or the centre be hidden as 0"
+        )
 
 
 def _stack(where: str, array: Any) -> Array:

@@ -194,10 +194,30 @@ def test_windows_are_read_with_their_centres(tmp_path, windows, kind, form):
 
 
 def test_centres_of_16_bits_stay_whole_in_windows_of_8(tmp_path, windows):
-    x, y = (windows % 256).astype(np.uint8), windows[:, 15, 15] + 256
+    x, y = hidden((windows % 256).astype(np.uint8))[0], windows[:, 15, 15] + 256
     np.savez(tmp_path / "data.npz", x_data=x, y_data=y)
     for case in drawn(tmp_path / "data.npz"):
         assert case.truth[15, 15] == y[int(case.image_id.rsplit("/")[-1])]
+
+
+@pytest.mark.parametrize("constant", [0, 1000, None])
+def test_centres_may_be_hidden_by_a_constant_or_be_shown(tmp_path, windows, constant):
+    x = windows.copy()
+    x[:, 15, 15] = windows[:, 15, 15] if constant is None else constant
+    if not constant:
+        x[0, 15, 15] = 0  # one of those shown is hidden
+    np.savez(tmp_path / "data.npz", x_data=x, y_data=windows[:, 15, 15])
+    for case in drawn(tmp_path / "data.npz"):
+        assert np.array_equal(case.truth, windows[int(case.image_id.rsplit("/")[-1])])
+
+
+def test_centres_that_contradict_the_windows_are_refused(tmp_path, windows):
+    centres = windows[:, 15, 15].copy()
+    centres[3:] += 1
+    np.savez(tmp_path / "data.npz", x_data=windows, y_data=centres)
+    words = rf"data.npz, index 3: .* {centres[3] - 1} in x_data, but y_data says {centres[3]};"
+    with pytest.raises(InputError, match=words):
+        drawn(tmp_path / "data.npz")
 
 
 def test_a_window_is_one_case(tmp_path, windows):
