@@ -301,7 +301,10 @@ def try_(
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Hide what is not 0 in this picture, which is of the same size."),
+        typer.Option(
+            help="Hide what is not 0 in this picture, which is of the same size; or, where it is "
+            "partly transparent, what is not."
+        ),
     ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Names, as for run; default: a few of different cost.")
@@ -371,7 +374,10 @@ def restore(
     method: Annotated[str, typer.Option(help="A method, or best: the one recommended.")] = "best",
     mask: Annotated[
         Path | None,
-        typer.Option(help="Restore what is not 0 in this picture, for tasks that hide pixels."),
+        typer.Option(
+            help="Restore what is not 0 in this picture, for tasks that hide pixels; or, where it "
+            "is partly transparent, what is not."
+        ),
     ] = None,
     beside: Annotated[
         bool,

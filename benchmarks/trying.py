@@ -15,7 +15,7 @@ from inpaintbench.benchmarks.scoring import score_picture
 from inpaintbench.datasets.cases import Array, Case, Mask, Observation, bounding_box, hide
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import check_writable, safe_name, write_picture, written_whole
-from inpaintbench.datasets.images import decode_in_colour
+from inpaintbench.datasets.images import decode_in_colour, decode_mask
 from inpaintbench.methods.method import Method
 from inpaintbench.reports.tiles import eight_bits, shades_of
 
@@ -67,8 +67,12 @@ def read_picture(path: Path) -> Array:
     InputError
         If it cannot be read.
     """
+    return _read(path, decode_in_colour)
+
+
+def _read(path: Path, decoder: Callable[[bytes], Array]) -> Array:
     try:
-        return decode_in_colour(path.read_bytes())
+        return decoder(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -76,7 +80,7 @@ def read_picture(path: Path) -> Array:
 
 
 def hole_mask(picture: Array, boxes: Sequence[str], mask_file: Path | None) -> Mask:
-    """Hide boxes given as "X,Y,H,W" and what a mask file says: all that either hides.
+    """Hide boxes given as "X,Y,H,W" and what `decode_mask` makes of a file: all that either hides.
 
     X is the first row of a box and Y its first column, as the challenge names its axes.
 
@@ -97,15 +101,17 @@ def hole_mask(picture: Array, boxes: Sequence[str], mask_file: Path | None) -> M
             )
         mask[x : x + h, y : y + w] = True
     if mask_file:
-        values = read_picture(mask_file)
-        if values.shape[:2] != mask.shape:
-            size = f"{values.shape[0]} rows and {values.shape[1]} columns"
+        drawn = _read(mask_file, decode_mask)
+        if drawn.shape != mask.shape:
+            size = f"{drawn.shape[0]} rows and {drawn.shape[1]} columns"
             raise InputError(f"{mask_file} has {size}, the picture {height} and {width}")
-        mask |= values.reshape(height, width, -1).any(axis=2)
+        mask |= drawn
+    where = f"{mask_file}: " if mask_file else ""
     if not mask.any():
-        raise InputError("nothing is hidden: give --box X,Y,H,W or --mask FILE (not 0 = hidden)")
+        ways = "draw with anything but black" if mask_file else "give --box X,Y,H,W or --mask FILE"
+        raise InputError(f"{where}nothing is hidden: {ways} (not 0 = hidden)")
     if mask.all():
-        raise InputError("every pixel is hidden: leave some for the methods to go by")
+        raise InputError(f"{where}every pixel is hidden: leave some for the methods to go by")
     return mask
 
 

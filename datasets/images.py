@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
-from inpaintbench.datasets.cases import Array
+from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.opencv import quiet_opencv
 
@@ -181,6 +181,30 @@ def decode_in_colour(data: bytes, most_pixels: int | None = None) -> Array:
         As `decode`, or if it has more than `most_pixels`, which is looked up before it is decoded.
     """
     return _decoded(data, "RGB", most_pixels)
+
+
+def decode_mask(data: bytes) -> Mask:
+    """Decode what a picture file hides, upright: `True` where it is not 0 in any channel.
+
+    Where its transparency varies, as that of a layer that was drawn on, all that is not fully
+    transparent is hidden instead: the colours may be those of the drawing and of the rest.
+
+    Returns
+    -------
+    (H, W) array of bool
+
+    Raises
+    ------
+    ValueError
+        As `decode`.
+    """
+    values = decode_in_colour(data)
+    with suppress(UnidentifiedImageError), _opened(data) as file:  # which has no alpha for PIL
+        if file.has_transparency_data:
+            alpha = np.asarray(_upright(file).convert("RGBA").getchannel("A"))
+            if alpha.min() < alpha.max():
+                return alpha > 0
+    return values > 0 if values.ndim == 2 else np.any(values > 0, axis=2)
 
 
 def _decoded(data: bytes, mode: str, most_pixels: int | None = None) -> Array:

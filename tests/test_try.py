@@ -108,6 +108,41 @@ def test_boxes_and_masks_hide_together(tmp_path):
     assert np.array_equal(mask, expected)
 
 
+@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "deep", "tif"])
+def test_a_mask_may_be_drawn_on_a_transparent_layer(kind, colour, tmp_path):
+    expected = np.zeros(PICTURES["grey"].shape, bool)
+    expected[3:5, 70:75] = True
+    layer = np.full((*expected.shape, 4), colour, np.uint8)
+    layer[..., 3] = expected * 255
+    path = tmp_path / ("m.tif" if kind == "tif" else "m.png")
+    if kind == "deep":
+        assert cv2.imwrite(str(path), layer.astype(np.uint16) * 257)
+    elif kind == "P":
+        Image.fromarray(expected.astype(np.uint8), "P").save(path, transparency=0)
+    else:
+        Image.fromarray(layer).convert("RGBA" if kind == "tif" else kind).save(path)
+    assert np.array_equal(hole_mask(PICTURES["grey"], [], path), expected)
+
+
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_of_a_mask_that_is_evenly_transparent_the_colours_count(alpha, tmp_path):
+    layer = np.zeros((*PICTURES["grey"].shape, 4), np.uint8)
+    layer[..., 3] = alpha
+    Image.fromarray(layer).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"m\.png: nothing is hidden"):
+        hole_mask(PICTURES["grey"], [], tmp_path / "m.png")
+    layer[3:5, 70:75, 1] = 9
+    Image.fromarray(layer).save(tmp_path / "m.png")
+    assert np.array_equal(
+        hole_mask(PICTURES["grey"], [], tmp_path / "m.png"), layer[..., :3].any(axis=2)
+    )
+    layer[..., 0] = 1
+    Image.fromarray(layer).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"m\.png: every pixel is hidden"):
+        hole_mask(PICTURES["grey"], [], tmp_path / "m.png")
+
+
 WAYS = {
     "raise": ("error", "on purpose"),
     "exit": ("crash", "exit code 3"),
