@@ -62,6 +62,27 @@ def fingerprints(pictures: Iterable[Array]) -> Fingerprints:
     return np.array(sorted(found), np.uint64)
 
 
+def look_alikes(turned: Fingerprints) -> list[tuple[int, int]]:
+    """Find pictures that look like an earlier one: pairs of its number and the later one's.
+
+    Parameters
+    ----------
+    turned : (n, 8) array of uint64, by `orientations` of each picture
+
+    Returns
+    -------
+    list of (int, int)
+        A pair for each such picture, with that earlier one which is nearest.
+    """
+    upright, pairs = turned[:, 0], []
+    for place in range(1, len(turned)):
+        bits = np.bitwise_count(upright[:place] ^ turned[place, :, None]).min(axis=0)
+        nearest = int(bits.argmin())
+        if turned[place, 0] and bits[nearest] <= THRESHOLD:
+            pairs.append((nearest, place))
+    return pairs
+
+
 def distance(pixels: Array, known: Fingerprints) -> int:
     """Bits by which the nearest of known fingerprints differs from a picture, flipped or turned.
 

@@ -28,7 +28,9 @@ from inpaintbench.datasets.fingerprints import (
     fingerprints,
     orientations,
 )
-from inpaintbench.datasets.images import BUNDLED, Photograph, grey
+from inpaintbench.datasets.images import BUNDLED, Photograph, Skipped, grey
+from inpaintbench.datasets.tasks import crop, scratches
+from inpaintbench.datasets.tasks.drawing import draw_cases
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.fitted import fit_method
 from inpaintbench.methods.gaussian import Gaussian
@@ -221,6 +223,35 @@ def test_the_default_suite_shows_no_training_picture_of_what_is_shipped():
     assert len(known) > 15_000
     assert set(known) < set(both)  # the ensemble's own, which are others, and its members'
     assert training_pictures(parse_method("telea"))[0].size == 0
+
+
+def test_photographs_of_a_suite_that_look_alike_are_told(tmp_path):
+    pictures = list(fields(6, 2))
+    flat = [np.full((90, 120), level, np.uint8) for level in (70, 80)]  # these look like nothing
+    for number, pixels in enumerate([*pictures, *flat]):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    skipped = Skipped()
+    draw_cases(crop, str(tmp_path), 8, 0, skipped)
+    assert skipped.notes == []
+    colour = np.repeat(np.fliplr(pictures[3])[..., None], 3, axis=2)
+    Image.fromarray(colour).save(tmp_path / "3-flipped.jpg", quality=60)
+    words = (
+        ": if they are copies, intervals count one photograph as two, and search=set may be shown "
+        "in one what is hidden in the other"
+    )
+    draw_cases(scratches, str(tmp_path), 9, 0, skipped)
+    assert skipped.notes == [f"3-flipped.jpg and 3.png look alike{words}"]
+    Image.fromarray(pictures[5]).save(tmp_path / "other.png")
+    Image.fromarray(pictures[5]).save(tmp_path / "third.png")
+    draw_cases(crop, str(tmp_path), 11, 0, skipped)
+    assert skipped.notes[1:] == [f"3-flipped.jpg and 3.png look alike, as do 2 more pairs{words}"]
+
+
+def test_what_no_case_is_drawn_from_looks_like_nothing(tmp_path):
+    for name in "abcd":
+        Image.fromarray(data.camera()).save(tmp_path / f"{name}.png")
+    draw_cases(crop, str(tmp_path), 1, 0, skipped := Skipped())
+    assert skipped.notes == []
 
 
 def test_photographs_that_no_case_was_drawn_from_are_not_read():

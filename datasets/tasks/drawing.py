@@ -11,10 +11,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from inpaintbench.datasets.cases import Array, Case, Mask, Share
+from inpaintbench.datasets.fingerprints import Fingerprints, look_alikes, orientations
 from inpaintbench.datasets.images import (
     Photograph,
     PhotographFile,
     Skipped,
+    grey,
     none_usable,
     photograph_files,
     resize,
@@ -29,12 +31,14 @@ Degraded = tuple[Array, Mask] | tuple[Array, Mask, Array]
 class _Usable(NamedTuple):
     """A photograph that a task can use: hash and bits of its pixels, and how many cases it gives.
 
-    One where nothing is random: its size is the case's. Else as many as are wanted.
+    One where nothing is random: its size is the case's. Else as many as are wanted. And by what
+    copies of it are known.
     """
 
     sha256: str
     bits: int
     most: float
+    orientations: Fingerprints
 
 
 class Task(Protocol):
@@ -152,6 +156,7 @@ def plan_cases(
         raise none_usable(where, skipped)
     if task is center_pixel:
         skipped.notes += center_pixel.notes(where, [usable.bits for usable in found.values()])
+    skipped.notes += _alike_notes(found)
     shares = [Share(name, cases, found[name].sha256) for name, cases in drawn.items() if cases]
     return sorted(shares, key=lambda share: case_id(share.image_id, 0))
 
@@ -168,8 +173,23 @@ def _usable(task: Task, files: Sequence[PhotographFile], skipped: Skipped) -> di
         else:
             digest = hashlib.sha256(pixels.tobytes()).hexdigest()
             most = 1 if _is_one_case(task, pixels, drawn) else np.inf
-            found[file.image_id] = _Usable(digest, 8 * pixels.itemsize, most)
+            turned = orientations(grey(pixels))
+            found[file.image_id] = _Usable(digest, 8 * pixels.itemsize, most, turned)
     return found
+
+
+def _alike_notes(found: dict[str, _Usable]) -> list[str]:
+    """Say which photographs look like copies of one, if any do."""
+    names = sorted(found)
+    pairs = look_alikes(np.stack([found[name].orientations for name in names]))
+    if not pairs:
+        return []
+    first, second = (names[place] for place in pairs[0])
+    more = f", as do {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
+    return [
+        f"{first} and {second} look alike{more}: if they are copies, intervals count one "
+        "photograph as two, and search=set may be shown in one what is hidden in the other"
+    ]
 
 
 def _is_one_case(task: Task, pixels: Array, drawn: Degraded) -> bool:
