@@ -8,9 +8,11 @@ import difflib
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inpaintbench.datasets import cifar
 from inpaintbench.datasets.cases import Case, Share
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.images import BUNDLED_NAME, Photograph, Skipped, read_photograph
@@ -31,16 +33,20 @@ TASKS = {task.NAME: task for task in (*MODULES, *low_light.TASKS)}
 
 
 class Suite(BaseModel):
-    """What to run on what."""
+    """What to run on what. Each description says what a key's value is, for errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
-    task: str
-    images: str = BUNDLED_NAME  # what `photograph_files` takes
-    cases: int = Field(ge=1)
-    seed: int = Field(ge=0)
-    methods: list[str] = Field(min_length=1)  # as --methods takes them: "telea:radius=5"
+    name: str = Field(
+        pattern=r"^[a-z0-9-]+$", description='small letters, digits and hyphens, such as "mine"'
+    )
+    task: str = Field(description='the name of a task, such as "crop"')
+    images: str = Field(default=BUNDLED_NAME, description='what --images takes, such as "skimage"')
+    cases: int = Field(ge=1, description="a whole number, 1 or more")
+    seed: int = Field(ge=0, description="a whole number, 0 or more")
+    methods: list[str] = Field(
+        min_length=1, description='a list of methods, such as ["mean", "telea:radius=5"]'
+    )
 
     def task_module(self) -> drawing.Task:
         """Find the module of `datasets.tasks` that draws the cases.
@@ -125,32 +131,53 @@ def suite_names() -> list[str]:
 def read_suite(name: str) -> Suite:
     """Read a suite by its name, or from the path of a TOML file.
 
+    What `images` names in such a file is looked for beside it first, then from the current folder.
+
     Raises
     ------
     InputError
         If there is no such suite, or its file is at fault.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    is_own = name.endswith(".toml")
+    path = Path(name) if is_own else FOLDER / f"{name}.toml"
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text()))
+        content = tomllib.loads(path.read_text())
+        suite = Suite.model_validate(content)
     except FileNotFoundError:
         names = suite_names()
         near = difflib.get_close_matches(name, names)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-        raise InputError(f"unknown suite {name!r}: {hint}") from None
+        raise InputError(
+            f"there is no file {name}" if is_own else f"unknown suite {name!r}: {hint}"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the suite {path}: {error}") from error
     except ValidationError as error:
-        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        first = errors[0]  # a misspelt key is also a missing one
-        place = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"]
-        if first["type"] == "extra_forbidden":
-            keys = list(Suite.model_fields)
-            near = difflib.get_close_matches(place, keys)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
-            problem = f"unknown key; {hint}"
-        raise InputError(f"suite {path}, {place}: {problem}") from None
+        raise InputError(f"suite {path}{_problem(error, content)}") from None
+    return suite.model_copy(update={"images": _beside(path, suite.images)}) if is_own else suite
+
+
+def _problem(error: ValidationError, content: dict[str, Any]) -> str:
+    """Say what is wrong with a suite's file: the first thing, in its own words."""
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = errors[0]  # a misspelt key is also a missing one
+    key = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        keys = list(Suite.model_fields)
+        near = difflib.get_close_matches(key, keys)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
+        return f", {key}: unknown key; {hint}"
+    wanted = Suite.model_fields[key].description
+    if first["type"] == "missing":
+        return f" has no {key}: {wanted}"
+    return f", {key}: {content[key]!r} is not {wanted}"
+
+
+def _beside(path: Path, images: str) -> str:
+    """Find a suite's pictures beside its file; what is a name, or not there, stays as it is."""
+    beside = path.parent / images
+    is_name = images in ("", BUNDLED_NAME, *cifar.PARTS)
+    return str(beside) if beside.exists() and not is_name else images
 
 
 if __name__ == "__main__":

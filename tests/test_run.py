@@ -1,6 +1,8 @@
 """The harness: the same scores whatever the number of workers, and failures as rows."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -254,20 +256,71 @@ def test_every_shipped_suite_names_methods_that_exist(name):
         parse_method(method)
 
 
+GOOD = "name='a'\ntask='crop'\ncases=1\nseed=1\nmethods=['mean']\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name = 'a'", "task: Field required"),
+        ("", 's.toml has no name: small letters, digits and hyphens, such as "mine"$'),
+        ("name = 'a'", 's.toml has no task: the name of a task, such as "crop"$'),
         ("nonsense", "cannot read the suite"),
-        ("name='a'\ntask='crop'\ncases=0\nseed=1\nmethods=['mean']", "cases: .*greater than"),
-        ("name='a'\ntask='crop'\ncases=1\nseed=1\nmethods=['mean']\nx=1", "x: unknown key"),
-        ("name='a'\ntask='crop'\ncase=1\nseed=1\nmethods=['mean']", "did you mean cases"),
+        (
+            GOOD.replace("'a'", "'My suite'"),
+            "s.toml, name: 'My suite' is not small letters, digits",
+        ),
+        (GOOD.replace("'crop'", "5"), "s.toml, task: 5 is not the name of a task"),
+        (GOOD.replace("cases=1", "cases=0"), "s.toml, cases: 0 is not a whole number, 1 or more$"),
+        (GOOD.replace("cases=1", "cases='1'"), "s.toml, cases: '1' is not a whole number"),
+        (GOOD.replace("seed=1", "seed=0.5"), "s.toml, seed: 0.5 is not a whole number, 0 or more$"),
+        (GOOD.replace("['mean']", "'mean'"), "s.toml, methods: 'mean' is not a list of methods"),
+        (GOOD.replace("'mean'", "3"), r"s.toml, methods: \[3\] is not a list of methods"),
+        (GOOD.replace("'mean'", ""), r"s.toml, methods: \[\] is not a list of methods"),
+        (GOOD + "images=7", "s.toml, images: 7 is not what --images takes"),
+        (GOOD + "x=1", "x: unknown key; there are name, task, images, cases, seed, methods$"),
+        (GOOD.replace("cases", "case"), "did you mean cases"),
     ],
 )
 def test_a_bad_suite_file_is_an_input_error(tmp_path, text, words):
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(InputError, match=words):
         read_suite(str(tmp_path / "s.toml"))
+
+
+def test_a_suite_file_that_is_not_there_is_told():
+    with pytest.raises(InputError, match=r"^there is no file mine\.toml$"):
+        read_suite("mine.toml")
+
+
+def test_what_a_suite_file_names_is_looked_for_beside_it_first(tmp_path, monkeypatch):
+    for folder in ("own/photos", "own/skimage", "here/photos", "here/others"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    own = tmp_path / "own"
+    for images, expected in {
+        "photos": str(own / "photos"),
+        "others": "others",
+        "skimage": "skimage",  # stays a name
+        "": "",
+        str(tmp_path / "here"): str(tmp_path / "here"),
+    }.items():
+        (own / "s.toml").write_text(f"{GOOD}images='{images}'")
+        assert read_suite(str(own / "s.toml")).images == expected
+    monkeypatch.chdir(own)
+    (own / "s.toml").write_text(f"{GOOD}images='photos'")
+    assert read_suite("s.toml").images == "photos"
+
+
+def test_the_readmes_suite_can_be_read(tmp_path):
+    page = Path(__file__).parents[1] / "README.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside the tests")
+    (text,) = re.findall(r"```toml\n(name = .*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "mine.toml").write_text(text)
+    suite = read_suite(str(tmp_path / "mine.toml"))
+    assert suite.model_fields_set == set(Suite.model_fields)
+    for method in suite.methods:
+        assert suite.task in parse_method(method).tasks
 
 
 def test_an_unknown_suite_is_answered_with_the_nearest():
