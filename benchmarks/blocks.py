@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,12 +84,14 @@ def others_of(place: int, blocks: Sequence[Block]) -> Block:
     own = set(blocks[place].image_ids)
     parts: list[tuple[str, int, int]] = []
     left = MOST_OTHERS
-    for other in (*blocks[place + 1 :], *blocks[:place]):
-        for image_id, start, stop in other.parts:
-            if left and image_id not in own:
-                taken = min(stop - start, left)
-                parts.append((image_id, start, start + taken))
-                left -= taken
+    following = chain(blocks[place + 1 :], blocks[:place])
+    for image_id, start, stop in chain.from_iterable(other.parts for other in following):
+        if not left:
+            break
+        if image_id not in own:
+            taken = min(stop - start, left)
+            parts.append((image_id, start, start + taken))
+            left -= taken
     return Block(0, tuple(parts))
 
 
