@@ -237,7 +237,11 @@ def submit(
     testset: Annotated[Path, typer.Argument(help="A test set of crop, border or grid, a pickle.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The predictions to write.")],
     method: Annotated[
-        str, typer.Option(help="A method, or best: the run's winner; without a run, the usual one.")
+        str,
+        typer.Option(
+            help="A method, or best: the run's winner, but the usual one where the run cannot tell "
+            "it from the winner, or there is no run."
+        ),
     ] = "best",
     run: Annotated[
         Path | None, typer.Option(help="The run to choose from; default: the last in runs/.")
@@ -269,8 +273,8 @@ def submit(
     if chosen_from and not is_of_task(chosen_from, task):
         raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
     if method == "best" and chosen_from:
-        method = best_method(chosen_from)
-        print(f"method: {method}, the winner of {chosen_from.path}")
+        method, why = best_method(chosen_from, task)
+        print(f"method: {method}, {why}")
     elif method == "best":
         method = RECOMMENDED[task]
         print(f"method: {method}, which is recommended: no run in {RUNS} says better")

@@ -59,18 +59,32 @@ def is_of_task(run: Run, task: str) -> bool:
     return bool(run.environment.get("suite", {}).get("task") == task)
 
 
-def best_method(run: Run) -> str:
-    """Label of the run's winner: the lowest challenge MSE among those that restored every case.
+def best_method(run: Run, task: str) -> tuple[str, str]:
+    """Choose a method by a run of a task, and say why.
+
+    That is the winner, the lowest challenge MSE of those that restored every case; but the
+    recommended method if the run cannot tell it from the winner, since it was chosen on many more
+    photographs than runs usually have.
+
+    Returns
+    -------
+    (str, str)
+        Its label, and what it is.
 
     Raises
     ------
     InputError
         If no method restored every case.
     """
-    first = run.leaderboard().iloc[0]
-    if first["coverage"] < 1:
+    board = run.leaderboard().set_index("method")
+    winner, usual = str(board.index[0]), RECOMMENDED[task]
+    if board["coverage"][winner] < 1:
         raise InputError(f"no method in {run.path} restored every case; choose one with --method")
-    return str(first["method"])
+    if usual != winner and board["coverage"].get(usual) == 1:
+        rivals = run.differences().set_index("method")
+        if not rivals["distinguishable"][usual]:
+            return usual, f"recommended, and not told apart from {winner}, the winner of {run.path}"
+    return winner, f"the winner of {run.path}"
 
 
 def expectation(run: Run, label: str) -> str:

@@ -180,10 +180,22 @@ def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge,
 
 def test_only_a_method_that_restored_every_case_is_submitted():
     run = made_up({"lucky": [1, NAN, 1], "whole": [5, 6, 7], "other": [9, 9, 9]}, list("pqr"))
-    assert best_method(run) == "whole"
+    assert best_method(run, "crop") == ("whole", f"the winner of {run.path}")
     run = made_up({"lucky": [1, NAN, 1], "other": [NAN, 9, 9]}, list("pqr"))
     with pytest.raises(InputError, match=r"no method in .* restored every case; choose one"):
-        best_method(run)
+        best_method(run, "crop")
+
+
+def test_the_recommended_method_is_submitted_where_a_run_cannot_tell_it_from_the_winner():
+    near = {"winner": [5, 6, 7], "ensemble": [6, 5, 8], "worst": [50, 60, 70]}
+    chosen, why = best_method(made_up(near, list("pqr")), "crop")
+    assert chosen == "ensemble"
+    assert "not told apart from winner" in why
+    for other in ([15, 16, 17], [5, NAN, 7]):  # worse beyond chance; not always restored
+        run = made_up(near | {"ensemble": other}, list("pqr"))
+        assert best_method(run, "crop") == ("winner", f"the winner of {run.path}")
+    alone = made_up({"ensemble": [5, 6, 7], "other": [5, 6, 7.5]}, list("pqr"))
+    assert best_method(alone, "crop") == ("ensemble", f"the winner of {alone.path}")
 
 
 def test_what_to_expect_is_what_the_run_says_of_the_method():
