@@ -121,9 +121,9 @@ def run(
     """
     from inpaintbench.benchmarks.plan import explain as explain_run
     from inpaintbench.benchmarks.plan import unfinished_run
-    from inpaintbench.benchmarks.restoring_files import cannot_do
     from inpaintbench.benchmarks.run import run_suite
     from inpaintbench.benchmarks.suite import read_suite
+    from inpaintbench.methods.method import cannot_do
     from inpaintbench.reports import load_run
     from inpaintbench.reports.page import write_report
 
@@ -133,7 +133,7 @@ def run(
     made = _made_methods(chosen.methods)
     if not any(chosen.task in method.tasks for method in made):
         others = ", nor can any other that was named" if len(made) > 1 else ""
-        raise InputError(cannot_do(made[0], chosen.task) + others)
+        raise InputError(f"{made[0].name} {cannot_do(made[0], chosen.task)}{others}")
     begun = None if out else unfinished_run(RUNS, chosen, [method.label for method in made])
     folder = out or begun or RUNS / f"{chosen.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     console = _console()

@@ -21,6 +21,7 @@ from inpaintbench.datasets.images import resize_exactly
 from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
+from inpaintbench.methods.method import cannot_do
 
 FRAMES = 8  # that a method gets at a time
 MEGAPIXEL = 1_000_000
@@ -44,14 +45,10 @@ def chosen_method(task: str, name: str) -> Method:
     method = parse_method(RECOMMENDED[task] if name == "best" else name)
     if task not in method.tasks:
         able = [n for n, c in method_classes().items() if task in c.tasks]
-        raise InputError(f"{cannot_do(method, task)}; these can: {', '.join(able)}")
+        why = cannot_do(method, task)
+        raise InputError(f"{method.name} {why}; these can: {', '.join(able)}")
     method.weights_sha256()  # wrong weights are found before the work
     return method
-
-
-def cannot_do(method: Method, task: str) -> str:
-    """Say that a method cannot do a task, and why if that is known."""
-    return f"{method.name} cannot do {task}" + (f": {method.limits}" if method.limits else "")
 
 
 def check_files(source: Path, output: Path, task: str, mask: Path | None) -> None:

@@ -51,7 +51,7 @@ from inpaintbench.datasets.files import (
     write_text,
 )
 from inpaintbench.datasets.images import Skipped
-from inpaintbench.methods.method import Method
+from inpaintbench.methods.method import Method, cannot_do
 from inpaintbench.reports.picture import picture_path
 
 # Heavy libraries that methods share: imported once in each worker, and forked from there.
@@ -250,9 +250,7 @@ def _shared_modules(methods: Sequence[Method]) -> tuple[str, ...]:
 def _skipped(plan: Plan, method: Method, block: Block) -> pd.DataFrame:
     """Rows of a method that cannot do the task, for a block that is none of one photograph."""
     case_ids = read_part(plan.cases_folder, block.first)["case_id"]
-    reason = f"cannot do the task {plan.suite.task}"
-    if method.limits:
-        reason += f": {method.limits}"
+    reason = cannot_do(method, f"the task {plan.suite.task}")
     return skipped_rows(plan.suite, method, case_ids, reason)
 
 

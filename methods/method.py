@@ -200,6 +200,11 @@ def highest_value(observation: Observation) -> int:
     return int(np.iinfo(observation.image.dtype).max)
 
 
+def cannot_do(method: Method, task: str) -> str:
+    """Say that a method "cannot do TASK", and why if that is known."""
+    return f"cannot do {task}" + (f": {method.limits}" if method.limits else "")
+
+
 def check_choice(parameter: str, value: object, known: Iterable[object]) -> None:
     """Raise a ValueError for a value that is none of the known ones, which it names."""
     known = list(known)

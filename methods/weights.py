@@ -84,13 +84,7 @@ class WeightedMethod(Method):
             If the weights or their card are missing, the hash is wrong, or the card says that they
             are of another method.
         """
-        owner = read_card(self.weights_path).get("method", self.weights_name)
-        if owner != self.weights_name:
-            raise InputError(
-                f"{self.weights_path} holds the weights of {owner}, not of {self.weights_name}: "
-                "name the method that they were made for, with its parameters"
-            )
-        return hashlib.sha256(read_weights(self.weights_path)).hexdigest()
+        return hashlib.sha256(read_weights(self.weights_path, self.weights_name)).hexdigest()
 
     def cards(self) -> list[tuple[Path, dict[str, Any]]]:
         """The card of its own weights."""
@@ -138,15 +132,26 @@ def read_card(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_weights(path: Path) -> bytes:
+def read_weights(path: Path, name: str = "") -> bytes:
     """Read a weights file whose hash is the one on its card.
+
+    Parameters
+    ----------
+    name : what the weights should be called, if they are to be of one method alone
 
     Raises
     ------
     InputError
-        If the file or its card cannot be read, or the hashes differ.
+        If the file or its card cannot be read, the card says another name, or the hashes differ.
     """
-    expected = str(read_card(path)["sha256"])
+    card = read_card(path)
+    owner = card.get("method", name)
+    if name and owner != name:
+        raise InputError(
+            f"{path} holds the weights of {owner}, not of {name}: name the method that they were "
+            "made for, with its parameters"
+        )
+    expected = str(card["sha256"])
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -333,15 +333,20 @@ def test_the_list_of_tasks_says_what_each_low_light_is(tmp_path):
     assert {"salt and pepper.", "shot noise."} <= noises
 
 
-def test_check_tells_good_from_bad(tmp_path):
-    (tmp_path / "own_zero.py").write_text(
+def write_own(folder, module, kind, does):
+    """Write a module with a method of one's own, whose `restore` does what is given."""
+    (folder / f"{module}.py").write_text(
         "from inpaintbench.methods import Method\n"
-        "class Zero(Method):\n"
-        "    name = 'zero'\n"
+        f"class {kind}(Method):\n"
+        f"    name = '{kind.lower()}'\n"
         "    family = 'constant'\n"
         "    def restore(self, observation):\n"
-        "        return observation.image\n"
+        f"        {does}\n"
     )
+
+
+def test_check_tells_good_from_bad(tmp_path):
+    write_own(tmp_path, "own_zero", "Zero", "return observation.image")
     bad = inpaintbench_here("check", "own_zero:Zero", cwd=tmp_path)
     assert bad.returncode == 1
     assert "FAIL A flat picture is restored flat." in bad.stdout
@@ -351,14 +356,7 @@ def test_check_tells_good_from_bad(tmp_path):
 
 
 def test_check_fails_a_method_that_ends_the_program(tmp_path):
-    (tmp_path / "own_exit.py").write_text(
-        "from inpaintbench.methods import Method\n"
-        "class Ends(Method):\n"
-        "    name = 'ends'\n"
-        "    family = 'constant'\n"
-        "    def restore(self, observation):\n"
-        "        raise SystemExit(0)\n"
-    )
+    write_own(tmp_path, "own_exit", "Ends", "raise SystemExit(0)")
     checked = inpaintbench_here("check", "own_exit:Ends", cwd=tmp_path)
     assert checked.returncode == 1
     assert "raised SystemExit: 0" in checked.stdout
