@@ -250,16 +250,11 @@ def submit(
     timeout: Timeout = 60.0,
 ) -> None:
     """Restore a test set and write the submission file."""
-    from inpaintbench.benchmarks.submit import (
-        RECOMMENDED,
-        best_method,
-        expectation,
-        is_of_task,
-        write_submission,
-    )
+    from inpaintbench.benchmarks.submit import expectation, is_of_task, write_submission
     from inpaintbench.datasets.sister_challenges import task_of
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
+    from inpaintbench.reports.choice import RECOMMENDED, best_method
     from inpaintbench.reports.tables import last_run
 
     if method != "best":
@@ -274,7 +269,7 @@ def submit(
         raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
     if method == "best" and chosen_from:
         method, why = best_method(chosen_from, task)
-        print(f"method: {method}, {why}")
+        print(f"method: {method}, {why} of {chosen_from.path}")
     elif method == "best":
         method = RECOMMENDED[task]
         print(f"method: {method}, which is recommended: no run in {RUNS} says better")
@@ -464,16 +459,17 @@ def score(
     Of flat arrays, as the sister challenges have them, both scores: MSE for border, RMSE for grid.
     """
     from inpaintbench.datasets.challenge import read_predictions
-    from inpaintbench.datasets.challenge import score as challenge_score
     from inpaintbench.datasets.sister_challenges import flat_scores
 
     predicted, true = read_predictions(predictions), read_predictions(targets)
-    if true and true[0].ndim == 1:
-        flat = flat_scores(predicted, true)
-        text = f'{{"challenge_mse": {flat.mse!r}, "challenge_rmse": {flat.rmse!r}}}'
-        print(text if json else f"border: MSE {flat.mse:.4f}; grid: RMSE {flat.rmse:.4f}")
+    try:
+        mse, rmse = flat_scores(predicted, true)
+    except InputError as error:
+        raise InputError(f"{predictions} against {targets}: {error}") from None
+    if true[0].ndim == 1:
+        text = f'{{"challenge_mse": {mse!r}, "challenge_rmse": {rmse!r}}}'
+        print(text if json else f"border: MSE {mse:.4f}; grid: RMSE {rmse:.4f}")
         return
-    mse = challenge_score(predicted, true)
     print(f'{{"challenge_mse": {mse!r}, "samples": {len(true)}}}' if json else f"{mse:.4f}")
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from inpaintbench.benchmarks.answers import pack, picture_of
 from inpaintbench.benchmarks.isolation import Isolation, Limits
 from inpaintbench.benchmarks.restoring import attempt
-from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.benchmarks.suite import TASKS
 from inpaintbench.benchmarks.trying import LOSSLESS, hole_mask, read_picture
 from inpaintbench.datasets.cases import HIDING, UPSCALE, Array, Mask, Observation, hide
@@ -22,6 +21,7 @@ from inpaintbench.datasets.tasks.upscale import FACTOR
 from inpaintbench.datasets.video import BrokenVideo, is_video, read_frames, written_video
 from inpaintbench.methods import Method, method_classes, parse_method
 from inpaintbench.methods.method import cannot_do
+from inpaintbench.reports.choice import RECOMMENDED
 
 FRAMES = 8  # that a method gets at a time
 MEGAPIXEL = 1_000_000

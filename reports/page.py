@@ -212,7 +212,7 @@ def _render(
         cost=texts.cost_sentence(run),
         harness=texts.harness_sentence(run),
         winner=board["method"][0] if board["mse"].notna().any() else "",
-        command=texts.command_for(run, methods[0]),
+        command=texts.command_for(run),
         method_pages=[page_address(label) for label in methods],
         frontier=figures.frontier(board, "ms")["method"].tolist(),
         runs=past["finished"].nunique() if len(past) else 0,

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inpaintbench.datasets.errors import InputError
+from inpaintbench.reports.choice import best_method
 from inpaintbench.reports.tables import Run, share_text
 
 MARK = "*"  # of a method that may have been trained on photographs of the suite
@@ -233,20 +235,24 @@ def hole_notes(run: Run) -> list[str]:
     return notes
 
 
-def command_for(run: Run, label: str) -> tuple[str, str]:
-    """Say how to use a method on what the run's task stands for: a purpose and a command."""
-    tasks = set(run.cases["task"]) if "task" in run.cases else {"crop"}
+def command_for(run: Run) -> tuple[str, str]:
+    """Say how to use what the run says is best: a purpose and a command; empty if it cannot say."""
+    task = min(run.cases["task"]) if "task" in run.cases else "crop"
+    try:
+        label, why = best_method(run, task)
+    except InputError:  # no method restored every case
+        return "", ""
     method = f"--method {shlex.quote(label)}"
-    if tasks <= TEST_SETS:
+    if task in TEST_SETS:
         return (
-            "To write the submission",
+            f"To write the submission by {label}, {why}",
             f"inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl {method}",
         )
     mask = "" if run.nothing_known else "--mask HIDDEN.png "
-    command = (
-        f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(min(tasks))} {mask}{method}"
+    return (
+        f"This task has no submission file; to restore a picture of your own by {label}, {why}",
+        f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(task)} {mask}{method}",
     )
-    return "This task has no submission file; to restore a picture of your own", command
 
 
 def cost_sentence(run: Run) -> str:

@@ -26,17 +26,13 @@ from test_run import carried_out, small
 
 from inpaintbench.benchmarks.app import _print_table as print_table
 from inpaintbench.benchmarks.app import _progress as progress
-from inpaintbench.benchmarks.submit import (
-    BLOCK,
-    RECOMMENDED,
-    best_method,
-    expectation,
-    write_submission,
-)
+from inpaintbench.benchmarks.submit import BLOCK, expectation, write_submission
 from inpaintbench.datasets import InputError, make_crop
 from inpaintbench.datasets.cases import LOW_LIGHT
 from inpaintbench.datasets.challenge import read_predictions, read_testset
 from inpaintbench.methods import Method, parse_method
+from inpaintbench.reports.choice import RECOMMENDED, best_method
+from inpaintbench.reports.texts import command_for
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +176,11 @@ def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge,
 
 def test_only_a_method_that_restored_every_case_is_submitted():
     run = made_up({"lucky": [1, NAN, 1], "whole": [5, 6, 7], "other": [9, 9, 9]}, list("pqr"))
-    assert best_method(run, "crop") == ("whole", f"the winner of {run.path}")
+    assert best_method(run, "crop") == ("whole", "the winner")
     run = made_up({"lucky": [1, NAN, 1], "other": [NAN, 9, 9]}, list("pqr"))
     with pytest.raises(InputError, match=r"no method in .* restored every case; choose one"):
         best_method(run, "crop")
+    assert command_for(run) == ("", "")
 
 
 def test_the_recommended_method_is_submitted_where_a_run_cannot_tell_it_from_the_winner():
@@ -191,11 +188,14 @@ def test_the_recommended_method_is_submitted_where_a_run_cannot_tell_it_from_the
     chosen, why = best_method(made_up(near, list("pqr")), "crop")
     assert chosen == "ensemble"
     assert "not told apart from winner" in why
+    page = command_for(made_up(near, list("pqr")))
+    assert page[1] == "inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl --method ensemble"
+    assert page[0] == f"To write the submission by ensemble, {why}"
     for other in ([15, 16, 17], [5, NAN, 7]):  # worse beyond chance; not always restored
         run = made_up(near | {"ensemble": other}, list("pqr"))
-        assert best_method(run, "crop") == ("winner", f"the winner of {run.path}")
+        assert best_method(run, "crop") == ("winner", "the winner")
     alone = made_up({"ensemble": [5, 6, 7], "other": [5, 6, 7.5]}, list("pqr"))
-    assert best_method(alone, "crop") == ("ensemble", f"the winner of {alone.path}")
+    assert best_method(alone, "crop") == ("ensemble", "the winner")
 
 
 def test_what_to_expect_is_what_the_run_says_of_the_method():
@@ -504,7 +504,10 @@ MISTAKES = {
         "nowhere holds no finished run",
     ),
     "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
-    "wrong shape": (lambda f: bad_predictions(f, [UINT8, UINT8[:3]]), "index 1: .*shape"),
+    "wrong shape": (
+        lambda f: bad_predictions(f, [UINT8, UINT8[:3]]),
+        "pkl against .*pkl: index 1: .*shape",
+    ),
     "wrong number": (lambda f: bad_predictions(f, [UINT8]), "1 predictions for 2 targets"),
     "no folder": (
         lambda f: ("run", "--methods", "mean", "--images", ""),

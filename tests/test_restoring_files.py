@@ -16,12 +16,12 @@ from inpaintbench.benchmarks.restoring_files import (
     side_by_side,
     time_limit,
 )
-from inpaintbench.benchmarks.submit import RECOMMENDED
 from inpaintbench.benchmarks.trying import read_picture
 from inpaintbench.datasets import InputError
 from inpaintbench.datasets.cases import Observation
 from inpaintbench.datasets.video import BrokenVideo, read_frames, video_facts, written_video
 from inpaintbench.methods import parse_method
+from inpaintbench.reports.choice import RECOMMENDED
 
 FRAMES = [data.astronaut()[100 + i : 148 + i, 180:252] for i in range(30)]
 
