@@ -127,6 +127,7 @@ def run_suite(
             "worker_seconds": spent,
             "pictures_kept": len(plan.kept()),
             "skipped_files": dict(skipped.files),
+            "notes": skipped.notes,
             "cases_unlike_manifest": strange,
             "leaks": [asdict(leak) for leak in leaks],
             "training_unknown": unknown,

@@ -289,4 +289,4 @@ def notices(run: Run, pictured: int) -> list[str]:
             f"Pictures are of a sample: {pictured:,} of {len(run.cases):,} cases, evenly over the "
             "suite. Tables and statistics are of all cases, unless they say otherwise."
         )
-    return found
+    return found + [f"{note}." for note in run.environment.get("notes", [])]

@@ -1,6 +1,7 @@
 """Near-duplicates of training pictures are found, marked, and nothing else is."""
 
 import hashlib
+import html
 import io
 import json
 import tomllib
@@ -245,6 +246,17 @@ def test_photographs_of_a_suite_that_look_alike_are_told(tmp_path):
     Image.fromarray(pictures[5]).save(tmp_path / "third.png")
     draw_cases(crop, str(tmp_path), 11, 0, skipped)
     assert skipped.notes[1:] == [f"3-flipped.jpg and 3.png look alike, as do 2 more pairs{words}"]
+
+
+def test_that_photographs_look_alike_stands_on_the_page(tmp_path):
+    (tmp_path / "own").mkdir()
+    for name in ("<b>one", "two"):
+        Image.fromarray(data.camera()).save(tmp_path / "own" / f"{name}.png")
+    suite = small(4, images=str(tmp_path / "own"))
+    _, (warning,) = carried_out(tmp_path / "run", [parse_method("mean")], suite=suite)
+    assert warning.startswith("<b>one.png and two.png look alike: ")
+    page = write_report(load_run(tmp_path / "run")).read_text()
+    assert f'role="note">{html.escape(warning)}.</p>' in page
 
 
 def test_what_no_case_is_drawn_from_looks_like_nothing(tmp_path):
