@@ -250,7 +250,7 @@ def submit(
     timeout: Timeout = 60.0,
 ) -> None:
     """Restore a test set and write the submission file."""
-    from inpaintbench.benchmarks.submit import expectation, is_of_task, write_submission
+    from inpaintbench.benchmarks.submit import expectation, write_submission
     from inpaintbench.datasets.sister_challenges import task_of
     from inpaintbench.methods import parse_method
     from inpaintbench.reports import load_run
@@ -265,10 +265,10 @@ def submit(
         # A damaged run need not keep anyone from submitting by a method of their own choice.
         with suppress(InputError) if method != "best" else nullcontext():
             chosen_from = load_run(last)
-    if chosen_from and not is_of_task(chosen_from, task):
+    if chosen_from and chosen_from.task != task:
         raise InputError(f"{run} is no run of the task {task}, which {testset} is of")
     if method == "best" and chosen_from:
-        method, why = best_method(chosen_from, task)
+        method, why = best_method(chosen_from)
         print(f"method: {method}, {why} of {chosen_from.path}")
     elif method == "best":
         method = RECOMMENDED[task]

@@ -40,11 +40,6 @@ class Submission(NamedTuple):
     expected_mse: float
 
 
-def is_of_task(run: Run, task: str) -> bool:
-    """Whether a run can say which method is best on a test set of a task."""
-    return bool(run.environment.get("suite", {}).get("task") == task)
-
-
 def expectation(run: Run, label: str) -> str:
     """Say what the run lets one expect of a method on photographs like the run's own."""
     board = run.leaderboard().set_index("method")

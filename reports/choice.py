@@ -19,8 +19,8 @@ RECOMMENDED = {
 }
 
 
-def best_method(run: Run, task: str) -> tuple[str, str]:
-    """Choose a method by a run of a task, and say why.
+def best_method(run: Run) -> tuple[str, str]:
+    """Choose a method by a run, and say why.
 
     That is the winner, the lowest challenge MSE of those that restored every case; but the
     recommended method if the run cannot tell it from the winner, since it was chosen on many more
@@ -34,10 +34,12 @@ def best_method(run: Run, task: str) -> tuple[str, str]:
     Raises
     ------
     InputError
-        If no method restored every case.
+        If no method restored every case, or the truth is not known.
     """
     board = run.leaderboard().set_index("method")
-    winner, usual = str(board.index[0]), RECOMMENDED.get(task, "")
+    winner, usual = str(board.index[0]), RECOMMENDED.get(run.task, "")
+    if run.truth_unknown:
+        raise InputError(f"nothing in {run.path} could be scored; choose a method with --method")
     if board["coverage"][winner] < 1:
         raise InputError(f"no method in {run.path} restored every case; choose one with --method")
     if usual != winner and board["coverage"].get(usual) == 1:

@@ -95,6 +95,11 @@ class Run:
         return self.path / "report"
 
     @property
+    def task(self) -> str:
+        """The task of the run's cases; that of the crop challenge, if they do not tell."""
+        return str(min(self.cases["task"])) if "task" in self.cases else "crop"
+
+    @property
     def metrics(self) -> dict[str, dict[str, Any]]:
         """What the task scores, that which ranks first, by column; older runs do not tell."""
         return {metric["column"]: metric for metric in self.environment.get("metrics", [])}

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -236,14 +237,13 @@ def hole_notes(run: Run) -> list[str]:
 
 
 def command_for(run: Run) -> tuple[str, str]:
-    """Say how to use what the run says is best: a purpose and a command; empty if it cannot say."""
-    task = min(run.cases["task"]) if "task" in run.cases else "crop"
+    """Say how to use what the run says is best: a purpose and a command; empty if it cannot."""
     try:
-        label, why = best_method(run, task)
-    except InputError:  # no method restored every case
+        label, why = best_method(run)
+    except InputError:
         return "", ""
     method = f"--method {shlex.quote(label)}"
-    if task in TEST_SETS:
+    if run.task in TEST_SETS:
         return (
             f"To write the submission by {label}, {why}",
             f"inpaintbench submit TESTSET.pkl -o PREDICTIONS.pkl {method}",
@@ -251,7 +251,7 @@ def command_for(run: Run) -> tuple[str, str]:
     mask = "" if run.nothing_known else "--mask HIDDEN.png "
     return (
         f"This task has no submission file; to restore a picture of your own by {label}, {why}",
-        f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(task)} {mask}{method}",
+        f"inpaintbench restore INPUT -o OUTPUT --task {shlex.quote(run.task)} {mask}{method}",
     )
 
 
@@ -300,16 +300,19 @@ def expectations(calibration: pd.DataFrame) -> list[str]:
 def summary(run: Run) -> dict[str, Any]:
     """Sum a run up for other programs, in values fit for JSON: what is not known is None.
 
-    Keys: `run` (its path), `finished`, `verdict`, `submit` (the method to submit, None if nothing
-    was scored) and `leaderboard`, a dict for each method as `Run.leaderboard` has it.
+    Keys: `run` (its path), `finished`, `verdict`, `submit` (the method to submit, None if none
+    restored every case) and `leaderboard`, a dict for each method as `Run.leaderboard` has it.
     """
     board = run.leaderboard()
     rows = board.astype(object).where(board.notna(), None).to_dict("records")
+    submit = None
+    with suppress(InputError):
+        submit, _ = best_method(run)
     return {
         "run": str(run.path),
         "finished": run.environment.get("finished"),
         "verdict": run.verdict(),
-        "submit": board["method"][0] if board["mse"].notna().any() else None,
+        "submit": submit,
         "leaderboard": rows,
     }
 

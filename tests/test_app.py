@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,16 +177,19 @@ def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge,
 
 def test_only_a_method_that_restored_every_case_is_submitted():
     run = made_up({"lucky": [1, NAN, 1], "whole": [5, 6, 7], "other": [9, 9, 9]}, list("pqr"))
-    assert best_method(run, "crop") == ("whole", "the winner")
+    assert best_method(run) == ("whole", "the winner")
     run = made_up({"lucky": [1, NAN, 1], "other": [NAN, 9, 9]}, list("pqr"))
     with pytest.raises(InputError, match=r"no method in .* restored every case; choose one"):
-        best_method(run, "crop")
+        best_method(run)
     assert command_for(run) == ("", "")
+    truthless = replace(run, scores=run.scores.assign(status="ok", mse=NAN))
+    with pytest.raises(InputError, match=r"nothing in .* could be scored; choose a method"):
+        best_method(truthless)
 
 
 def test_the_recommended_method_is_submitted_where_a_run_cannot_tell_it_from_the_winner():
     near = {"winner": [5, 6, 7], "ensemble": [6, 5, 8], "worst": [50, 60, 70]}
-    chosen, why = best_method(made_up(near, list("pqr")), "crop")
+    chosen, why = best_method(made_up(near, list("pqr")))
     assert chosen == "ensemble"
     assert "not told apart from winner" in why
     page = command_for(made_up(near, list("pqr")))
@@ -193,9 +197,9 @@ def test_the_recommended_method_is_submitted_where_a_run_cannot_tell_it_from_the
     assert page[0] == f"To write the submission by ensemble, {why}"
     for other in ([15, 16, 17], [5, NAN, 7]):  # worse beyond chance; not always restored
         run = made_up(near | {"ensemble": other}, list("pqr"))
-        assert best_method(run, "crop") == ("winner", "the winner")
+        assert best_method(run) == ("winner", "the winner")
     alone = made_up({"ensemble": [5, 6, 7], "other": [5, 6, 7.5]}, list("pqr"))
-    assert best_method(alone, "crop") == ("ensemble", "the winner")
+    assert best_method(alone) == ("ensemble", "the winner")
 
 
 def test_what_to_expect_is_what_the_run_says_of_the_method():
