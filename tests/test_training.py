@@ -1,9 +1,11 @@
 """Training learns, is resumed after a kill, and keeps validation photographs apart."""
 
+import contextlib
 import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -384,6 +386,14 @@ def stop(server, network, folder, epochs, number, *more):
         os.kill(process, 0)  # is it there?
         time.sleep(0.02)
     os.kill(process, number)
+    sent = len(history(folder))
+    # A library that only tries what an object can do takes any exception for a no, also that of a
+    # Ctrl-C; then a user sees that it goes on, and presses it again.
+    while not select.select([server.stdout], [], [], 0.1)[0]:
+        if len(history(folder)) > sent:
+            sent = len(history(folder))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
     status = ended(server)
     assert "Traceback" not in errors.read_text()
     return status
