@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -392,6 +393,7 @@ def stop(server, network, folder, epochs, number, *more):
     while not select.select([server.stdout], [], [], 0.1)[0]:
         if len(history(folder)) > sent:
             sent = len(history(folder))
+            warnings.warn(f"signal {number} was lost after {sent} epochs", stacklevel=1)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
     status = ended(server)
