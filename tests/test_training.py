@@ -5,14 +5,12 @@ import io
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -387,15 +385,6 @@ def stop(server, network, folder, epochs, number, *more):
         os.kill(process, 0)  # is it there?
         time.sleep(0.02)
     os.kill(process, number)
-    sent = len(history(folder))
-    # A library that only tries what an object can do takes any exception for a no, also that of a
-    # Ctrl-C; then a user sees that it goes on, and presses it again.
-    while not select.select([server.stdout], [], [], 0.1)[0]:
-        if len(history(folder)) > sent:
-            sent = len(history(folder))
-            warnings.warn(f"signal {number} was lost after {sent} epochs", stacklevel=1)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
     status = ended(server)
     assert "Traceback" not in errors.read_text()
     return status
@@ -419,6 +408,23 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(server, tmp_p
     pd.testing.assert_frame_equal(history(whole), history(moved), check_exact=True)
     for file in ("last.ckpt", "best.ckpt", f"{name}.safetensors"):
         assert_same_weights(whole / file, moved / file)
+
+
+def test_a_library_that_swallows_a_ctrl_c_does_not_keep_the_training_going(tmp_path, monkeypatch):
+    usual, updates = ResidualUNet.loss, iter(range(1000))
+
+    def loss(*arguments):
+        if next(updates) == 25:  # of 20 an epoch, so in the second
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        return usual(*arguments)
+
+    monkeypatch.setattr(ResidualUNet, "loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tmp_path, FAST)
+    assert next(updates) == 26
+    assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 320
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_was_over_is_not_begun_again(trained, tmp_path):

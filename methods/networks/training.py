@@ -13,16 +13,18 @@ too: see `Settings.teacher`.
 import logging
 import math
 import os
+import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning
@@ -112,6 +114,7 @@ class Trainee(lightning.LightningModule):
         self.crops_seen = 0  # by all devices, over every resumption
         self.losses: list[Tensor] = []
         self.validation: list[Tensor] = []
+        self.interrupts: list[int] = []  # Ctrl-C, as often as it was pressed
 
     def train_dataloader(self) -> DataLoader[Example]:
         """Draw examples, on every device others."""
@@ -154,7 +157,14 @@ class Trainee(lightning.LightningModule):
 
         An epoch's random numbers are its own, so that a resumed one has them again. They start
         here, since lightning draws some before the first epoch of a process alone.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If Ctrl-C was pressed, and what it raised was lost.
         """
+        if self.interrupts:
+            raise KeyboardInterrupt
         if index == 0:
             torch.manual_seed((self.settings.seed << 32) + self.current_epoch)
         now = time.monotonic()
@@ -327,17 +337,18 @@ def train(
             save_weights(trainee.network, path, card)
         return card
 
-    try:
-        _fit(trainer, trainee, last if resume else None)
-    except (InputError, KeyboardInterrupt):
-        if trainee.history:
-            # The disk or the GPU may be full; what went wrong first is told.
-            with suppress(InputError, OSError, torch.OutOfMemoryError):
-                write_best()
-        if not is_first_process():
-            sys.exit(2)  # the first says why
-        raise
-    return write_best()
+    with _noting_interrupts(trainee.interrupts):
+        try:
+            _fit(trainer, trainee, last if resume else None)
+        except (InputError, KeyboardInterrupt):
+            if trainee.history:
+                # The disk or the GPU may be full; what went wrong first is told.
+                with suppress(InputError, OSError, torch.OutOfMemoryError):
+                    write_best()
+            if not is_first_process():
+                sys.exit(2)  # the first says why
+            raise
+        return write_best()
 
 
 def _origin(
@@ -412,6 +423,8 @@ def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) 
     try:
         # A checkpoint is read with nothing but tensors, numbers and containers.
         trainer.fit(trainee, ckpt_path=checkpoint, weights_only=True)
+        if trainee.interrupts:  # the last update was already made
+            raise KeyboardInterrupt
     except OSError as error:
         raise InputError(f"cannot write the training's records: {error}; {KEPT}") from error
     except RuntimeError as error:
@@ -421,6 +434,30 @@ def _fit(trainer: lightning.Trainer, trainee: Trainee, checkpoint: Path | None) 
         raise InputError(f"{reason}; {KEPT}") from error
     except SystemExit as stop:
         raise KeyboardInterrupt from stop  # which lightning had turned into this
+
+
+@contextmanager
+def _noting_interrupts(interrupts: list[int]) -> Iterator[None]:
+    """Note every Ctrl-C in a list, besides what it usually does.
+
+    A library that only tries what an object can do takes any exception for a "no", also the
+    `KeyboardInterrupt` that comes at that moment.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or usual is not signal.default_int_handler:
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -> lightning.Trainer:
