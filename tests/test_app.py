@@ -165,9 +165,9 @@ def test_the_test_set_is_not_overwritten_nor_a_folder(challenge, tmp_path):
 
 
 def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge, tmp_path):
-    for words in ("crop --out runs/a", "border --out runs/b"):
-        command = ("run", *words.split(), "--methods", "mean,harmonic", "--cases", 17)
-        assert inpaintbench_here(*command, cwd=tmp_path).returncode == 0
+    methods = [parse_method("mean"), parse_method("harmonic")]
+    for name, task in (("a", "crop"), ("b", "border")):
+        carried_out(tmp_path / "runs" / name, methods, suite=small(17, task=task))
     (tmp_path / "runs" / "c").mkdir()
     (tmp_path / "runs" / "c" / "environment.json").write_text('{"format": 2, "fini')
     made = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)

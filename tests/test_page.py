@@ -70,7 +70,7 @@ def test_nothing_leaves_the_file_and_nothing_serious_is_wrong(finished, tab, no_
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(address_of(finished))
-    tab.evaluate("drawAll()")
+    tab.evaluate("figures.forEach((figure) => draw(figure))")
     tab.wait_for_function("document.querySelectorAll('.main-svg').length >= 10")
     for group in tab.locator("details").all():
         group.locator("summary").click()
@@ -483,7 +483,7 @@ def test_pictures_that_use_their_range_or_nearly_nothing_of_it():
 def test_hostile_names_and_messages_do_nothing(hostile_run, hostile_names, tab, no_serious_faults):
     assert set(hostile_run.timings["label"]) == {*hostile_names[1:3], "mean"}  # none that failed
     tab.goto(address_of(hostile_run, "#list=failures"))
-    tab.evaluate("drawAll()")
+    tab.evaluate("figures.forEach((figure) => draw(figure))")
     tab.wait_for_timeout(300)
     tab.evaluate("for (const group of document.querySelectorAll('details')) group.open = true")
     assert tab.evaluate("window.pwned") is None
@@ -565,7 +565,7 @@ def test_an_odd_run_has_a_page_that_says_so(few, one_tab, target, changes, words
         shutil.rmtree(folder / "pictures" / "truth")
     page = write_report(load_run(folder))
     for _ in in_both_sizes(one_tab, page.as_uri()):
-        one_tab.evaluate("drawAll()")
+        one_tab.evaluate("figures.forEach((figure) => draw(figure))")
         one_tab.wait_for_timeout(200)
         assert words in one_tab.inner_text("main")
         assert not re.search(r"\bnan\b", one_tab.inner_text("main"))
@@ -591,7 +591,7 @@ def test_cases_of_which_nothing_is_known_have_a_page(few, one_tab, target, no_se
     case_id = few.cases["case_id"][0]
     truth = np.asarray(Image.open(folder / "pictures" / "truth" / f"{case_id}.png"))
     for _ in in_both_sizes(tab, page.as_uri() + f"#case={case_id}&a=mean"):
-        tab.evaluate("drawAll()")
+        tab.evaluate("figures.forEach((figure) => draw(figure))")
         tab.wait_for_function("document.getElementById('left').width > 1")
         shown = tab.evaluate("document.getElementById('observed').toDataURL()")
         assert np.array_equal(stored_pixels(shown.split(",")[1])[..., 0], truth // 4)

@@ -23,7 +23,7 @@ COMPLETE = ("mean", "telea", "telea:radius=9.0", "harmonic", "hopeful")  # of ev
 FAILING = "misbehaves:way=raise"  # on pictures of an odd height
 
 READ = """() => {
-  drawAll();
+  figures.forEach((figure) => draw(figure));
   const cells = (row) => [...row.cells].map((cell) => cell.textContent.trim());
   const isList = (v) => v?.length && typeof v !== "string";
   const list = (values) => values && Array.from(values, (v) => (isList(v) ? Array.from(v) : v));

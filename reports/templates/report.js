@@ -214,10 +214,6 @@ function draw(figure, paper) {
   showMenu(figure);
 }
 
-function drawAll() {
-  for (const figure of figures) draw(figure);
-}
-
 function redraw() {
   for (const figure of figures) if (figure.drawn) draw(figure);
 }
