@@ -54,6 +54,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; changes no score.")]
@@ -61,8 +62,8 @@ Timeout = Annotated[
     float,
     typer.Option(
         min=0.001,
-        help="Seconds that a method may take for a case: alone, or on average over those that it "
-        "gets together; where these take longer, each is restored by itself.",
+        help="Seconds that a method may take for a case. Cases restored together may take as long "
+        "on average; where they take longer, each is restored by itself.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the verdict and the page.")]
@@ -87,14 +88,25 @@ def main(command: Callable[[], None] = app) -> None:
 def run(
     suite: Annotated[str, typer.Argument(help="A suite's name, or a TOML file.")] = "crop",
     methods: Annotated[
-        str | None, typer.Option(help="Names, with parameters if wanted: telea:radius=5,cnn.")
+        str | None,
+        typer.Option(
+            help="Names, with parameters if wanted: telea:radius=5,cnn; default: the suite's."
+        ),
     ] = None,
     images: Annotated[
         str | None,
-        typer.Option(help="A folder, a zip archive, skimage or cifar10.", metavar="DIR|ZIP|NAME"),
+        typer.Option(
+            help="A folder, a zip archive, a .pkl or .npz file of windows, skimage, cifar10 or "
+            "cifar10-train; default: the suite's.",
+            metavar="DIR|ZIP|NAME",
+        ),
     ] = None,
-    cases: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the cases.")] = None,
+    cases: Annotated[
+        int | None, typer.Option(min=1, help="Number of cases; default: the suite's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the cases; default: the suite's.")
+    ] = None,
     jobs: Jobs = CORES,
     timeout: Timeout = 60.0,
     memory: Annotated[
@@ -106,7 +118,7 @@ def run(
     ] = "",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run; default: in runs/, the one not finished or new."),
+        typer.Option(help="Folder of the run; default: the unfinished one in runs/, or a new one."),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Only say what would be done again, and why.")
@@ -116,8 +128,8 @@ def run(
 ) -> None:
     """Run methods on a suite's cases, print the leaderboard and write the report.
 
-    A run that was stopped goes on where it was when the same command is given again. What still
-    holds of a run in --out is taken over.
+    A run that was stopped goes on where it was when the same command is given again. Results in
+    --out that still hold are reused.
     """
     from inpaintbench.benchmarks.plan import explain as explain_run
     from inpaintbench.benchmarks.plan import unfinished_run
@@ -158,7 +170,7 @@ def run(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A finished run: its folder, or a zip of it.")],
+    run: Annotated[Path, typer.Argument(help="A run: its folder, or a zip of a finished one.")],
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     history: Annotated[
         Path | None,
@@ -239,8 +251,8 @@ def submit(
     method: Annotated[
         str,
         typer.Option(
-            help="A method, or best: the run's winner, but the usual one where the run cannot tell "
-            "it from the winner, or there is no run."
+            help="A method, or best: the run's winner; but the recommended method where the run "
+            "cannot tell it from the winner, or there is no run."
         ),
     ] = "best",
     run: Annotated[
@@ -270,6 +282,9 @@ def submit(
     if method == "best" and chosen_from:
         method, why = best_method(chosen_from)
         print(f"method: {method}, {why} of {chosen_from.path}")
+        usual = RECOMMENDED[task]
+        if usual not in chosen_from.mse:
+            print(f"{usual}, which is recommended, was not in that run: --method {usual} takes it")
     elif method == "best":
         method = RECOMMENDED[task]
         print(f"method: {method}, which is recommended: no run in {RUNS} says better")
@@ -301,8 +316,8 @@ def try_(
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Hide what is not 0 in this picture, which is of the same size; or, where it is "
-            "partly transparent, what is not."
+            help="A picture of the same size: what is not 0 in it is hidden; if it is partly "
+            "transparent, what is not transparent."
         ),
     ] = None,
     methods: Annotated[
@@ -374,14 +389,14 @@ def restore(
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Restore what is not 0 in this picture, for tasks that hide pixels; or, where it "
-            "is partly transparent, what is not."
+            help="For tasks that hide pixels, a picture of the same size: what is not 0 in it is "
+            "restored; if it is partly transparent, what is not transparent."
         ),
     ] = None,
     beside: Annotated[
         bool,
         typer.Option(
-            "--beside", help="Write the input, plainly enlarged if need be, to the left of it."
+            "--beside", help="Write the input, plainly enlarged if need be, beside the result."
         ),
     ] = False,
     timeout: Annotated[
@@ -427,12 +442,14 @@ def restore(
 
 @app.command()
 def demo(
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: to all.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0: for all machines.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8790,
     timeout: Timeout = 60.0,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Serve a page where one draws holes into a picture and sees them restored."""
+    """Serve a page on which you draw holes into a picture and see them restored."""
     try:
         from inpaintbench.benchmarks.demo import serve
     except ModuleNotFoundError as error:
@@ -456,7 +473,7 @@ def score(
 ) -> None:
     """Print the challenge MSE of a submission, by the server's rules.
 
-    Of flat arrays, as the sister challenges have them, both scores: MSE for border, RMSE for grid.
+    Of flat arrays both scores are printed: MSE, as border ranks, and RMSE, as grid does.
     """
     from inpaintbench.datasets.challenge import read_predictions
     from inpaintbench.datasets.sister_challenges import flat_scores
@@ -484,9 +501,13 @@ def train(
             help="Folder, zip, skimage or cifar10-train; may be repeated.", metavar="DIR|ZIP|NAME"
         ),
     ],
-    device: Annotated[str, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = "",
-    devices: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1,
-    minutes: Annotated[float, typer.Option(min=0.01, help="Of training in all.")] = 60.0,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda; default: auto, a GPU if there is one.")
+    ] = "",
+    devices: Annotated[int, typer.Option(min=1, help="Number of GPUs, or of processes.")] = 1,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="Minutes of training, over all resumptions.")
+    ] = 60.0,
     crops: Annotated[
         int, typer.Option(min=0, help="Crops to train on, instead of minutes: repeatable.")
     ] = 0,
@@ -497,15 +518,15 @@ def train(
     optimizer: Annotated[
         Literal["adamw", "adam", "sgd", "adagrad"], typer.Option(help="What updates the weights.")
     ] = "adamw",
-    learning_rate: Annotated[float, typer.Option(min=1e-7, help="The highest.")] = 1e-3,
-    batch: Annotated[int, typer.Option(min=1, help="Crops an update.")] = 64,
+    learning_rate: Annotated[float, typer.Option(min=1e-7, help="Its peak.")] = 1e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Crops per update.")] = 64,
     patience: Annotated[
         int, typer.Option(min=0, help="Validations without gain before an early stop; 0: never.")
     ] = 0,
     teacher: Annotated[
         str, typer.Option(help="A network to learn from, besides the photographs: cnn.")
     ] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Of weights and crops.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first weights and the crops.")] = 0,
     epoch: Annotated[int, typer.Option(min=64, help="Crops between validations.")] = 12_800,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw crops.")] = 1,
     out: Annotated[
@@ -516,9 +537,9 @@ def train(
     """Train a network, or fit a statistical method, on photographs: weights and a model card.
 
     A network also leaves its settings, loss curve, sample restorations, TensorBoard log and
-    checkpoints. A fitted method takes images, seed and out alone, and as long as it takes; so does
-    the ensemble, which is fitted after its members, on the photographs that they did not see. A
-    network is trained on cases of its own task, which crops stand for in the options' words.
+    checkpoints. A fitted method uses only --images, --seed and --out, and has no time limit; so
+    does the ensemble, which is fitted after its members, on the photographs that they did not see.
+    Where options say crops, cases of the network's own task are meant.
     """
     from inpaintbench.methods import parse_method
     from inpaintbench.methods.ensemble import Ensemble
@@ -579,7 +600,9 @@ def export(
     check_writable(output)
     method = parse_method(network)
     if not isinstance(method, WindowMethod):
-        raise InputError(f"{network} is no network for 64x64 windows: there is nothing to export")
+        raise InputError(
+            f"{network} does not work on windows of 64x64: only networks for crop can be exported"
+        )
     from inpaintbench.methods.networks.export import export as export_network
 
     difference = export_network(method, output)

@@ -139,7 +139,7 @@ def _skipped_notices(skipped: Skipped) -> Iterator[str]:
     for name, reason in skipped.files:
         yield f"skipped {name}: {reason}"
     if skipped.files:
-        yield f"skipped {len(skipped)} files in all"
+        yield f"skipped {len(skipped)} file{'s' * (len(skipped) != 1)} in all"
     yield from skipped.notes
 
 

@@ -126,6 +126,8 @@ def read_card(path: Path) -> dict[str, Any]:
         content = tomllib.loads(card.read_text())
         str(content["sha256"])
     except OSError as error:
+        if not path.exists():
+            raise InputError(f"{path} does not exist") from error
         raise InputError(f"cannot read the model card {card}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
         raise InputError(f"{card} is no model card with a sha256: {error}") from error

@@ -564,6 +564,8 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
     2     3   mean  120.0       1.0
     """
     path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
     if unfinished and path.is_dir() and not (path / MARK).exists():
         return _load_unfinished(path)
     made = unpacked(path) if path.is_file() and zipfile.is_zipfile(path) else None

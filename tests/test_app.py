@@ -173,6 +173,7 @@ def test_a_later_run_of_another_task_or_a_damaged_one_hides_no_winner(challenge,
     made = inpaintbench_here("submit", challenge / "testset.pkl", "-o", "p.pkl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "method: harmonic, the winner of runs/a" in made.stdout
+    assert "ensemble, which is recommended, was not in that run" in made.stdout
 
 
 def test_only_a_method_that_restored_every_case_is_submitted():
@@ -315,7 +316,7 @@ def test_images_of_ones_own_are_used_and_bad_ones_are_named(tmp_path):
     made = inpaintbench_here(*command, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "skipped bad.png" in made.stderr
-    assert "skipped 1 files in all" in made.stderr
+    assert "skipped 1 file in all" in made.stderr
     stored = json.loads((tmp_path / "r" / "environment.json").read_text())
     assert list(stored["skipped_files"]) == ["bad.png"]
 
@@ -505,7 +506,7 @@ MISTAKES = {
     ),
     "no such run": (
         lambda f: ("submit", "no.pkl", "-o", "out.pkl", "--run", "nowhere"),
-        "nowhere holds no finished run",
+        "nowhere does not exist",
     ),
     "wrong dtype": (lambda f: bad_predictions(f, [UINT8, UINT8 / 1]), "index 1: .*float64"),
     "wrong shape": (

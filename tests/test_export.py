@@ -95,7 +95,7 @@ def test_what_onnx_does_not_know_is_named(tmp_path):
 
 
 def test_what_is_no_network_cannot_be_exported(tmp_path):
-    with pytest.raises(InputError, match="telea is no network for 64x64 windows"):
+    with pytest.raises(InputError, match="telea does not work on windows of 64x64"):
         export_command("telea", tmp_path / "t.onnx")
 
 

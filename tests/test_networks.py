@@ -307,6 +307,9 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_missing_weights_and_cards_are_input_errors(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_weights(CourseNet(), tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").touch()
     with pytest.raises(InputError, match="cannot read the model card"):
         load_weights(CourseNet(), tmp_path / "w.safetensors")
     (tmp_path / "w.toml").write_text("made = 1")

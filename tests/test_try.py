@@ -311,7 +311,7 @@ MISTAKES = {
     "no method": (lambda f: ("a.png", "--box=1,1,5,5", "--methods=,"), "names no method"),
     "weights": (
         lambda f: ("a.png", "--box=1,1,5,5", "--methods=mean,cnn:weights=no.safetensors"),
-        "cannot read the model card no.toml",
+        "no.safetensors does not exist",
     ),
 }
 

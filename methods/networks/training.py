@@ -302,8 +302,9 @@ def train(
     _check_settings(settings, device)
     last = folder / "last.ckpt"
     if last.exists() != resume:
-        hint = "there is none: leave --resume out" if resume else "add --resume, or another --out"
-        raise InputError(f"{last} {'does not exist' if resume else 'exists'}; {hint}")
+        if resume:
+            raise InputError(f"there is no {last} to resume from: leave --resume out")
+        raise InputError(f"{last} exists; add --resume, or another --out")
     origin = _origin(method, images, settings, start)
     if resume:
         network = method.build()
