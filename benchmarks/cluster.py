@@ -158,7 +158,7 @@ def _dask_client(cluster: str) -> Iterator["Client"]:
     with dask.config.set(settings):
         if cluster.startswith(LOCAL):
             count = cluster.removeprefix(LOCAL)
-            if not count.isdigit() or not int(count):
+            if not count.isdecimal() or not int(count):
                 raise InputError(f"--cluster {cluster}: write local:4 for four workers")
             with (
                 LocalCluster(int(count), threads_per_worker=1, dashboard_address=None) as own,
@@ -168,7 +168,7 @@ def _dask_client(cluster: str) -> Iterator["Client"]:
             return
         try:
             client = Client(cluster, timeout=PATIENCE)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # each protocol fails in its own way
             raise InputError(f"--cluster {cluster} does not answer: {error}") from error
         with client:
             yield client

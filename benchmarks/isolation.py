@@ -23,7 +23,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, TextIO
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 # One thread a process: so that processes do not fight for cores, and so that no score depends on
 # how many threads shared a sum. The libraries read it when they are first imported.
@@ -149,6 +149,7 @@ class Isolation:
     def __init__(self, gibibytes: float, libraries: Sequence[str] = ()) -> None:
         self.answered, self.pace = False, float("inf")
         self.folder = Path(tempfile.mkdtemp(dir=memory_folder()))
+        self._asked: ProcessFuture[Any] | None = None
         arguments = [int(gibibytes * 2**30), str(self.folder)]
         self._pool = ProcessPool(
             1,
@@ -167,8 +168,8 @@ class Isolation:
         """
         try:
             with undisturbed():
-                future = self._pool.schedule(function, args=arguments, timeout=seconds)
-            answer = future.result()
+                self._asked = self._pool.schedule(function, args=arguments, timeout=seconds)
+            answer = self._asked.result()
             self.answered = True
             return answer
         except FutureTimeout:  # a method's own TimeoutError comes back as a MethodFailed
@@ -201,8 +202,10 @@ class Isolation:
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the process, and all that it started."""
+        """End the process, and all that it started; a thread that waits for its answer goes on."""
         self._kill_families(living=True)
+        if self._asked:
+            self._asked.cancel()
         end_pool(self._pool)
         shutil.rmtree(self.folder, ignore_errors=True)
 

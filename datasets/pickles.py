@@ -148,7 +148,8 @@ class _Module:
     """Stand-in for a module that dill imports: a name from the allow-list, nothing behind it."""
 
     def __init__(self, name: Any) -> None:
-        if name not in NUMPY_MODULES:
+        # Of anything but a text even the hash is dangerous: nested deep, it ends the process.
+        if not isinstance(name, str) or name not in NUMPY_MODULES:
             raise _Refused(f"refused to import the module {_short(name)}")
         self.name = name
 
@@ -185,13 +186,12 @@ ALLOWED |= {(module, "_frombuffer"): _Function(_from_bytes) for module in NUMPY_
 
 
 def _allowed(module: str, name: str) -> Any:
-    try:
+    if isinstance(name, str) and (module, name) in ALLOWED:
         return ALLOWED[module, name]
-    except (KeyError, TypeError):
-        what = f"{module}.{name}" if isinstance(name, str) else _short(name)
-        raise _Refused(
-            f"refused {what[:60]}: only numpy arrays, numbers, strings and containers are read"
-        ) from None
+    what = f"{module}.{name}" if isinstance(name, str) else _short(name)
+    raise _Refused(
+        f"refused {what[:60]}: only numpy arrays, numbers, strings and containers are read"
+    )
 
 
 _PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined,unused-ignore]

@@ -1,5 +1,6 @@
 """Videos: read frame by frame, and written whole, by OpenCV (that is, FFmpeg)."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -122,6 +123,18 @@ def _plain_name(path: Path) -> str:
     return str(path.absolute())
 
 
+def _count_frames(name: str) -> int:
+    import cv2
+
+    with quiet_opencv():
+        video = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+        count = 0
+        while video.grab():
+            count += 1
+        video.release()
+    return count
+
+
 @contextmanager
 def written_video(
     path: Path, rate: float, warn: Callable[[str], None] = lambda message: None
@@ -143,22 +156,37 @@ def written_video(
     """
     import cv2
 
+    if not 0 < rate < math.inf:
+        raise InputError(f"cannot write {path} at {rate:g} frames a second")
+
     codec = CODECS.get(path.suffix.lower())
     if codec is None:
         raise InputError(f"cannot write {path}; a video's name ends in {', '.join(CODECS)}")
     made: list[cv2.VideoWriter] = []
+    given = 0
     with ExitStack() as at_the_end:
+
+        def check(temporary: str, failed: type[BaseException] | None) -> None:
+            """Read it back: OpenCV does not say that a disk is full."""
+            if not failed and (written := _count_frames(temporary)) < given:
+                raise InputError(
+                    f"cannot write {path}: {written} of {given} frames arrived; is the disk full?"
+                )
 
         def begin(size: tuple[int, int]) -> None:
             temporary = _plain_name(at_the_end.enter_context(written_whole(path)))
             fourcc = cv2.VideoWriter.fourcc(*codec)
             with quiet_opencv():
                 made.append(cv2.VideoWriter(temporary, cv2.CAP_FFMPEG, fourcc, rate, size))
-            at_the_end.callback(made[0].release)
             if not made[0].isOpened():
-                raise InputError(f"cannot write {path}: OpenCV cannot make it {size}")
+                raise InputError(
+                    f"cannot write {path}: OpenCV cannot make it {size} at {rate:g} frames a second"
+                )
+            at_the_end.push(lambda kind, *_: check(temporary, kind))
+            at_the_end.callback(made[0].release)
 
         def write(frame: Array) -> None:
+            nonlocal given
             height, width = frame.shape[:2]
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if not made:
@@ -170,5 +198,6 @@ def written_video(
                     )
                 begin(size)
             made[0].write(np.ascontiguousarray(frame[..., ::-1]))
+            given += 1
 
         yield write

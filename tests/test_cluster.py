@@ -95,7 +95,9 @@ def test_a_cluster_gets_photographs_that_it_cannot_read_itself(tmp_path, cluster
     [
         ("tcp://127.0.0.1:1", "does not answer"),
         ("nonsense://here", "does not answer"),
+        ("tls://127.0.0.1:1", "does not answer"),
         ("local:none", "write local:4"),
+        ("local:²", "write local:4"),
     ],
 )
 def test_a_cluster_that_is_not_there_is_an_input_error(tmp_path, address, words, monkeypatch):

@@ -9,14 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import httpx
 import numpy as np
 import pytest
-from conftest import inpaintbench_here
+from conftest import inpaintbench_here, install
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -70,6 +71,26 @@ def address(tmp_path_factory, hostile):
 def encoded(pixels, extension=".png"):
     shown = pixels[..., ::-1] if pixels.ndim == 3 else pixels
     return cv2.imencode(extension, shown)[1].tobytes()
+
+
+SLEEPER = """
+import time
+from pathlib import Path
+from inpaintbench.methods import Method
+
+class Sleeper(Method):
+    "Takes an hour."
+    name = "sleeper"
+    family = "test"
+    def restore(self, observation):
+        Path("asleep").touch()
+        time.sleep(3600)
+"""
+
+
+def ask_in_vain(address, body):
+    with suppress(httpx.HTTPError):
+        httpx.post(address + "api/restore", json=body, timeout=120)
 
 
 def order(**changes):
@@ -260,6 +281,20 @@ def test_ending_the_server_leaves_no_worker_behind(tmp_path):
             break
         time.sleep(0.1)
     assert not left
+
+
+def test_ctrl_c_ends_the_server_while_it_restores(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    install(package, "sleeper", SLEEPER, {"sleeper": "Sleeper"})
+    with started(tmp_path, package) as (server, address):
+        asked = Thread(target=ask_in_vain, args=(address, order(method="sleeper")))
+        asked.start()
+        while not (tmp_path / "asleep").exists():
+            time.sleep(0.05)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+        asked.join()
 
 
 def test_without_fastapi_it_says_what_to_install(tmp_path):

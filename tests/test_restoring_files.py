@@ -1,5 +1,8 @@
 """The command `restore`, on files as a user has them."""
 
+import math
+import resource
+import signal
 from pathlib import Path
 
 import cv2
@@ -143,9 +146,34 @@ def test_videos_are_written_and_read(suffix, tmp_path):
 
 
 def test_a_video_that_cannot_be_written_is_told_in_our_words_alone(tmp_path, capfd):
-    with pytest.raises(InputError, match=r"a.mp4: OpenCV cannot make it \(40000, 2\)"):
+    with pytest.raises(InputError, match=r"a.mp4: OpenCV cannot make it \(40000, 2\) at"):
         written(tmp_path / "a.mp4", [np.zeros((2, 40000, 3), np.uint8)])
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+def test_a_full_disk_leaves_the_video_before(suffix, tmp_path):
+    """OpenCV does not say that it could not write."""
+    path = tmp_path / f"a{suffix}"
+    size = written(path)
+    before = path.read_bytes()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    quiet = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, usual[1]))
+    try:
+        with pytest.raises(InputError, match="is the disk full"):
+            written(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, quiet)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("rate", [0.0, math.nan, math.inf])
+def test_a_frame_rate_that_is_none_is_refused(rate, tmp_path):
+    with pytest.raises(InputError, match="frames a second"):
+        written(tmp_path / "a.mkv", rate=rate)
 
 
 def test_a_video_with_odd_sides_keeps_every_pixel(tmp_path):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -429,6 +430,21 @@ def test_a_library_that_swallows_a_ctrl_c_does_not_keep_the_training_going(tmp_p
         signal.signal(signal.SIGINT, here)
     assert next(updates) == 26
     assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 320
+
+
+def test_a_job_of_slurm_trains_as_anywhere_else(tmp_path, monkeypatch):
+    """Its eight tasks are no devices; lightning would take them for some, and give up."""
+    job = {"NTASKS": "8", "JOB_NAME": "train", "JOB_ID": "1", "PROCID": "0", "LOCALID": "0"}
+    for name, value in (job | {"NODEID": "0"}).items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert tiny(tmp_path, short(16, epoch_crops=16))["crops_seen"] == 16
+
+
+def test_the_average_of_the_weights_needs_no_second_set_of_photographs():
+    trainee = Trainee(Tiny(device="cpu"), short(16), [data.camera()], [data.moon()])
+    copy = deepcopy(trainee)
+    assert copy.shown.pictures is trainee.shown.pictures
+    assert copy.network is not trainee.network
 
 
 def test_what_was_over_is_not_begun_again(trained, tmp_path):

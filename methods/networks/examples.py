@@ -34,6 +34,10 @@ class Examples(Dataset[Example]):
         self.one_each = one_each
         self.shares = shares(pictures)
 
+    def __deepcopy__(self, _memo: dict[int, object]) -> "Examples":
+        """Give the same: the weights' average copies all that a training has, photographs too."""
+        return self
+
     def __len__(self) -> int:
         """Count a validation set; a training set has no end, its sampler decides."""
         return len(self.pictures)

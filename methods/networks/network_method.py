@@ -102,7 +102,8 @@ def choose_device(name: str) -> str:
     """
     import torch
 
-    gpus = torch.cuda.device_count()
+    # The driver may count GPUs that it is too old for.
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     devices = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
     if name == "auto":
         return "cuda" if gpus else "cpu"
@@ -116,5 +117,6 @@ def fast_bfloat16(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
+        with torch.cuda.device(device):  # older GPUs only emulate it
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

@@ -29,6 +29,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -388,7 +389,7 @@ def _check_settings(settings: Settings, device: str) -> None:
         raise InputError(f"--minutes must be a number, not {settings.minutes}")
     if not 0 <= settings.seed < 2**32:
         raise InputError(f"--seed must be from 0 to {2**32 - 1}, not {settings.seed}")
-    gpus = torch.cuda.device_count()
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device != "cpu" and settings.devices > gpus:
         raise InputError(f"there are {gpus} GPUs, not {settings.devices}; lower --devices")
     together = settings.batch * settings.devices
@@ -483,7 +484,8 @@ def _trainer(settings: Settings, folder: Path, device: str, records: Callback) -
         max_epochs=-1,
         gradient_clip_val=settings.gradient_norm,
         callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
+        # Its own processes, also in a job of SLURM's, which lightning would take for the devices'.
+        plugins=[WholeCheckpoints(), LightningEnvironment()],
         logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
         enable_progress_bar=False,
         enable_model_summary=False,
