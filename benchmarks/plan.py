@@ -20,12 +20,17 @@ from inpaintbench.benchmarks.reuse import Key, key_digest, method_key, task_key,
 from inpaintbench.benchmarks.suite import Suite
 from inpaintbench.datasets.cases import Share
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import HALF_WRITTEN, make_folder, safe_name, write_json
+from inpaintbench.datasets.files import (
+    HALF_WRITTEN,
+    folder_for_one,
+    make_folder,
+    safe_name,
+    write_json,
+)
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods.method import Method
 
 KEPT = 500  # cases of which pictures and restorations are kept, evenly over the suite
-PATIENCE = 1.0  # seconds; what a killed run was just starting may hold its lock for a moment
 
 Warn = Callable[[str], None]
 
@@ -161,20 +166,10 @@ class Plan:
 @contextmanager
 def claimed(plan: Plan) -> Iterator[None]:
     """Take the run's folder for this process alone, or say why that cannot be."""
-    from filelock import FileLock, Timeout
-
-    folder = plan.folder
-    make_folder(folder)
+    make_folder(plan.folder)
     _check_folder(plan)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=PATIENCE)
-    except Timeout:
-        raise InputError(f"another run is writing to {folder}; choose another --out") from None
-    try:
+    with folder_for_one(plan.folder, "run"):
         yield
-    finally:
-        lock.release()  # the file stays: another process may be waiting for this very one
 
 
 def begin(plan: Plan) -> None:

@@ -58,6 +58,33 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
+def folder_for_one(folder: Path, what: str, patience: float = 1.0) -> Iterator[None]:
+    """Keep a folder to this process alone.
+
+    Parameters
+    ----------
+    what : is done in it, such as "run"
+    patience : seconds to wait for it: what a killed process was just starting may hold it still
+
+    Raises
+    ------
+    InputError
+        If another process has it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        raise InputError(f"another {what} is writing to {folder}; choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()  # the file stays: another process may be waiting for this very one
+
+
+@contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` when the block ends well.
 

@@ -27,6 +27,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.data import DataLoader
 
 from inpaintbench.datasets import InputError
+from inpaintbench.datasets.files import HALF_WRITTEN, folder_for_one
 from inpaintbench.datasets.images import Skipped
 from inpaintbench.methods import find_method, parse_method
 from inpaintbench.methods.context_encoder import ContextEncoder
@@ -432,6 +433,12 @@ def test_a_library_that_swallows_a_ctrl_c_does_not_keep_the_training_going(tmp_p
     assert read_card(tmp_path / "tiny.safetensors")["crops_seen"] == 320
 
 
+def test_two_trainings_cannot_write_to_one_folder(tmp_path):
+    with folder_for_one(tmp_path, "training"), pytest.raises(InputError, match="another training"):
+        tiny(tmp_path, FAST)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_a_job_of_slurm_trains_as_anywhere_else(tmp_path, monkeypatch):
     """Its eight tasks are no devices; lightning would take them for some, and give up."""
     job = {"NTASKS": "8", "JOB_NAME": "train", "JOB_ID": "1", "PROCID": "0", "LOCALID": "0"}
@@ -511,7 +518,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(server, tmp_pat
     assert ended(server) == 2
     assert re.fullmatch(r"inpaintbench: cannot write .*\.ckpt: .*--resume\n", errors.read_text())
     assert (folder / "last.ckpt").read_bytes() == before
-    assert not list(folder.glob(".*"))  # nothing half-written
+    assert not list(folder.glob(f"{HALF_WRITTEN}*"))
     assert command(folder, *more).returncode == 0
 
 
@@ -580,7 +587,7 @@ def test_more_weights_start_where_fewer_were(trained, tmp_path):
     for name in ("course-cnn", "cnn"):  # other names, and other shapes of the same names
         with pytest.raises(InputError, match="does not hold the weights of this network"):
             tiny(tmp_path / "other", short(16), start=SHIPPED / f"{name}.safetensors")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="does not exist"):
         tiny(tmp_path / "other", short(16), start=tmp_path / "none.safetensors")
     bare = shutil.copy(start, tmp_path / "bare.safetensors")
     bare.with_suffix(".toml").write_text(f'sha256 = "{before["sha256"]}"')

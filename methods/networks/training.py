@@ -19,7 +19,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +29,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader
 
 from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
-from inpaintbench.datasets.files import make_folder
+from inpaintbench.datasets.files import folder_for_one, make_folder
 from inpaintbench.methods import parse_method
 from inpaintbench.methods.networks.calibration import calibrate
 from inpaintbench.methods.networks.checkpoints import (
@@ -294,9 +294,9 @@ def train(
     Raises
     ------
     InputError
-        If no photographs can be used, the device is not there, `resume` or `start` does not fit;
-        nothing is written then. If the loss is not finite any more, or a file cannot be written;
-        the best weights so far are written then.
+        If no photographs can be used, the device is not there, `resume` or `start` does not fit,
+        or another training writes to the folder; nothing is written then. If the loss is not
+        finite any more, or a file cannot be written; the best weights so far are written then.
     """
     device = choose_device(method.device)
     _quieten()
@@ -319,7 +319,6 @@ def train(
     make_folder(folder)
     records = Records(folder)
     given = {"method": method.label, "images": [*images], "start": str(start or "")}
-    records.write_settings(given | asdict(settings))
     trainer = _trainer(settings, folder, device, records)
 
     before = [start] if start else []
@@ -339,7 +338,10 @@ def train(
             save_weights(trainee.network, path, card)
         return card
 
-    with _noting_interrupts(trainee.interrupts):
+    # Processes that draw crops live on for five seconds after a kill.
+    alone = folder_for_one(folder, "training", 10) if is_first_process() else nullcontext()
+    with alone, _noting_interrupts(trainee.interrupts):
+        records.write_settings(given | asdict(settings))
         try:
             _fit(trainer, trainee, last if resume else None)
         except (InputError, KeyboardInterrupt):
