@@ -30,6 +30,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from inpaintbench.benchmarks.trying import (
     USUAL,
@@ -138,7 +139,7 @@ def build_app(restore: Restore, hosts: list[str]) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # they load foreign scripts
     _add_routes(app, restore)
     app.add_exception_handler(AnyHTTPException, _refuse)
-    for kind in (InputError, ValidationError):
+    for kind in (InputError, ValidationError, ClientDisconnect):
         app.add_exception_handler(kind, _refuse)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     headers = _headers(PAGE.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
@@ -17,6 +18,9 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.opencv import quiet_opencv
+
+if TYPE_CHECKING:
+    import tifffile
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -34,6 +38,9 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 GREY_WITH_ALPHA = 4  # a PNG file's colour type
 TIFF_STARTS = (b"II", b"MM")  # little and big endian
+NO_PICTURE = "is no picture of one to four values a pixel"
+MOST_PIXELS = 178_956_970  # PIL's limit, for what is read without it
+LARGEST_MEMBER = 2**30  # bytes of a picture in an archive
 
 # What turns a picture upright, by the orientation that EXIF states.
 TURNS: dict[object, Image.Transpose] = {
@@ -214,7 +221,7 @@ def _decoded(data: bytes, mode: str, most_pixels: int | None = None) -> Array:
             pixels = _loaded(picture, mode)
     except UnidentifiedImageError:  # 16-bit TIFF of a kind that PIL cannot read, or no picture
         width, height, count = _tiff_facts(data)
-        _check_size(width, height, most_pixels)
+        _check_size(width, height, MOST_PIXELS if most_pixels is None else most_pixels)
         _check_alone(count)
         pixels = None
     except ValueError:
@@ -289,9 +296,17 @@ def _tiff_facts(data: bytes) -> tuple[int, int, int]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            return page.imagewidth, page.imagelength, len(file.pages)
+            facts = page.imagewidth, page.imagelength, len(file.pages)
+            picture = _of_a_picture(page)
     except Exception as error:  # a hostile file may make it fail in any way whatever
         raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file") from error
+    if not picture:
+        raise ValueError(NO_PICTURE)
+    return facts
+
+
+def _of_a_picture(page: "tifffile.TiffPage") -> bool:
+    return bool(page.size) and page.imagedepth == 1 and page.samplesperpixel <= 4
 
 
 def _decode_deep(data: bytes) -> Array:
@@ -337,6 +352,8 @@ def _read_by_tifffile(data: bytes) -> Array | None:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
+            if not _of_a_picture(page):
+                raise ValueError(NO_PICTURE)
             planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
             if page.samplesperpixel != 2 and not (planes and page.samplesperpixel > 2):
                 return None
@@ -503,6 +520,8 @@ def _decode_file(path: Path, colour: bool) -> Array:
 
 
 def _decode_member(archive: zipfile.ZipFile, name: str, colour: bool) -> Array:
+    if archive.getinfo(name).file_size > LARGEST_MEMBER:
+        raise ValueError("would be over 1 GiB unpacked: no picture")
     return decode_in_colour(archive.read(name)) if colour else decode(archive.read(name))
 
 

@@ -173,6 +173,21 @@ def test_several_pictures_that_pil_cannot_read_are_not_taken_for_one():
             decoder(tiff_of_grey_with_alpha(np.zeros((3, 80, 90, 2), np.uint16)))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff(np.zeros((60, 16, 16), np.uint16), photometric="minisblack", planarconfig="separate"),
+        tiff(np.zeros((16, 16, 16, 3), np.uint16), photometric="rgb", volumetric=True),
+    ],
+    ids=["60 planes", "a volume"],
+)
+def test_what_is_more_than_a_picture_is_refused(content):
+    """A file of some hundred bytes can state gigabytes."""
+    for decoder in (decode, decode_in_colour):
+        with pytest.raises(ValueError, match="no picture of one to four values"):
+            decoder(content)
+
+
 @pytest.mark.parametrize("encode", [tiff_of_grey_with_alpha, png_of_grey_with_alpha])
 @pytest.mark.parametrize("decoder", [decode, decode_in_colour])
 def test_16_bit_grey_with_alpha_is_grey_of_16_bits(encode, decoder):

@@ -46,7 +46,7 @@ class AffineNet(Restorer):
         given = F.pad(shown, (0, -width % SIDE, 0, -height % SIDE), mode="replicate")
         rows, columns = given.shape[2] // SIDE, given.shape[3] // SIDE
         squares = given.reshape(count, rows, SIDE, columns, SIDE).transpose(2, 3)
-        said: Tensor = self.layers(squares.reshape(-1, 1, SIDE, SIDE) - CENTRE) + CENTRE
+        said: Tensor = self.layers(squares.reshape(-1, 1, SIDE, SIDE) - CENTRE).float() + CENTRE
         large = said.reshape(count, rows, columns, 2 * SIDE, 2 * SIDE).transpose(2, 3)
         picture = large.reshape(count, 1, 2 * SIDE * rows, 2 * SIDE * columns)
         return picture[:, :, : 2 * height, : 2 * width]

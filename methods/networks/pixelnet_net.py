@@ -126,7 +126,8 @@ class PixelNetClasses(Restorer):
         """Restore the centres: `(N, 1, 1, 1)`; in training the classes' logits are behind them."""
         logits = self.layers(_seen(shown, self.side)).float()
         counts = torch.arange(CLASSES, device=logits.device, dtype=torch.float32)
-        value = logits.argmax(1).float() if self.likeliest else logits.softmax(1) @ counts
+        # No matrix product, which autocast would round to 8 bits.
+        value = logits.argmax(1).float() if self.likeliest else (logits.softmax(1) * counts).sum(1)
         value = value[:, None] / LEVELS
         output = torch.cat([value, logits], 1) if self.training else value
         return output[..., None, None]

@@ -394,6 +394,8 @@ def _check_settings(settings: Settings, device: str) -> None:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device != "cpu" and settings.devices > gpus:
         raise InputError(f"there are {gpus} GPUs, not {settings.devices}; lower --devices")
+    if ":" in device and settings.devices > 1:
+        raise InputError(f"{device} is one device, not {settings.devices}; give --device cuda")
     together = settings.batch * settings.devices
     if settings.epoch_crops < together:
         raise InputError(
