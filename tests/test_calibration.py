@@ -1,5 +1,7 @@
 """What a network expects of its errors is corrected to what they are."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +63,17 @@ def test_a_calibrated_network_restores_the_same_and_expects_what_comes():
             expected.append(float(e[1:][hidden].exp().mean()))
     # What is likely for exponential errors has a mean ratio of 1.
     assert np.mean(np.divide(squared, expected)) == pytest.approx(1, abs=0.1)
+
+
+def test_a_calibration_is_not_cut_off_by_the_one_before():
+    torch.manual_seed(0)
+    network = ResidualUNet((8, 16), (1, 1))
+    torch.nn.init.normal_(network.doubt.weight, std=0.05)
+    cut_off = deepcopy(network)
+    cut_off.highest_doubt.fill_(1.0)  # below all
+    pictures = [data.camera()[k : k + 90, k : k + 90] for k in range(0, 300, 5)]
+    loader = DataLoader(Crops(pictures, 0, one_each=True), 16)
+    for each in (network, cut_off):
+        calibrate(each, loader)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, cut_off.state_dict()[name]), name

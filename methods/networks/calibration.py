@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from torch.utils.data import DataLoader
 
 from inpaintbench.methods.networks.examples import Example
-from inpaintbench.methods.networks.residual_unet import ResidualUNet
+from inpaintbench.methods.networks.residual_unet import LARGEST_ERROR, ResidualUNet
 from inpaintbench.methods.networks.restorer import hidden_mse
 
 START = (-4.0, 1.7, 7.5)  # of the search: shift, stretch, highest
@@ -50,11 +50,18 @@ def calibrate(network: ResidualUNet, held_out: DataLoader[Example]) -> None:
     numbers that make the pictures' mean squared errors most likely if each is exponentially
     distributed around what is expected of it, within `BOUNDS`. They become part of the weights.
     """
+    forget_highest(network)
     shift, stretch, highest = best_correction(_errors(network, held_out))
     with torch.no_grad():
         network.doubt.weight *= stretch
         network.doubt.bias.mul_(stretch).add_(shift)  # type: ignore[union-attr]
         network.highest_doubt.fill_(highest)
+
+
+def forget_highest(network: ResidualUNet) -> None:
+    """Leave the highest value of an earlier calibration out, which would hide what was learned."""
+    with torch.no_grad():
+        network.highest_doubt.fill_(LARGEST_ERROR)
 
 
 def best_correction(errors: Errors) -> tuple[float, float, float]:

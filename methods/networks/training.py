@@ -39,7 +39,7 @@ from inpaintbench.datasets.cases import Array
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.files import folder_for_one, make_folder
 from inpaintbench.methods import parse_method
-from inpaintbench.methods.networks.calibration import calibrate
+from inpaintbench.methods.networks.calibration import calibrate, forget_highest
 from inpaintbench.methods.networks.checkpoints import (
     KEPT,
     BestCheckpoint,
@@ -316,6 +316,8 @@ def train(
     trainee.origin = origin
     if start:
         load_weights(trainee.network, start, grown=True)
+        if isinstance(trainee.network, ResidualUNet) and trainee.network.doubts:
+            forget_highest(trainee.network)
     make_folder(folder)
     records = Records(folder)
     given = {"method": method.label, "images": [*images], "start": str(start or "")}
