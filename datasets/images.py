@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
@@ -18,9 +17,6 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from inpaintbench.datasets.cases import Array, Mask
 from inpaintbench.datasets.errors import InputError
 from inpaintbench.datasets.opencv import quiet_opencv
-
-if TYPE_CHECKING:
-    import tifffile
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -38,7 +34,6 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 GREY_WITH_ALPHA = 4  # a PNG file's colour type
 TIFF_STARTS = (b"II", b"MM")  # little and big endian
-NO_PICTURE = "is no picture of one to four values a pixel"
 MOST_PIXELS = 178_956_970  # PIL's limit, for what is read without it
 LARGEST_MEMBER = 2**30  # bytes of a picture in an archive
 
@@ -296,17 +291,9 @@ def _tiff_facts(data: bytes) -> tuple[int, int, int]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            facts = page.imagewidth, page.imagelength, len(file.pages)
-            picture = _of_a_picture(page)
+            return page.imagewidth, page.imagelength, len(file.pages)
     except Exception as error:  # a hostile file may make it fail in any way whatever
         raise ValueError("is not a readable JPEG, PNG, TIFF or WebP file") from error
-    if not picture:
-        raise ValueError(NO_PICTURE)
-    return facts
-
-
-def _of_a_picture(page: "tifffile.TiffPage") -> bool:
-    return bool(page.size) and page.imagedepth == 1 and page.samplesperpixel <= 4
 
 
 def _decode_deep(data: bytes) -> Array:
@@ -352,8 +339,8 @@ def _read_by_tifffile(data: bytes) -> Array | None:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            if not _of_a_picture(page):
-                raise ValueError(NO_PICTURE)
+            if not page.size or page.imagedepth != 1 or page.samplesperpixel > 4:
+                raise ValueError("it is no picture of one to four values a pixel")
             planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
             if page.samplesperpixel != 2 and not (planes and page.samplesperpixel > 2):
                 return None

@@ -43,13 +43,22 @@ def test_expected_by_definition():
     assert errors.expected(-1.0, 2.0, 4.0) == pytest.approx(expected)
 
 
-@torch.inference_mode()
-def test_a_calibrated_network_restores_the_same_and_expects_what_comes():
+@pytest.fixture
+def network():
     torch.manual_seed(0)
     network = ResidualUNet((8, 16), (1, 1))
     torch.nn.init.normal_(network.doubt.weight, std=0.05)
+    return network
+
+
+@pytest.fixture
+def loader():
     pictures = [data.camera()[k : k + 90, k : k + 90] for k in range(0, 300, 5)]
-    loader = DataLoader(Crops(pictures, 0, one_each=True), 16)
+    return DataLoader(Crops(pictures, 0, one_each=True), 16)
+
+
+@torch.inference_mode()
+def test_a_calibrated_network_restores_the_same_and_expects_what_comes(network, loader):
     shown, _, mask = next(iter(loader))
     before = network(shown, mask)
     calibrate(network, loader)
@@ -65,14 +74,9 @@ def test_a_calibrated_network_restores_the_same_and_expects_what_comes():
     assert np.mean(np.divide(squared, expected)) == pytest.approx(1, abs=0.1)
 
 
-def test_a_calibration_is_not_cut_off_by_the_one_before():
-    torch.manual_seed(0)
-    network = ResidualUNet((8, 16), (1, 1))
-    torch.nn.init.normal_(network.doubt.weight, std=0.05)
+def test_a_calibration_is_not_cut_off_by_the_one_before(network, loader):
     cut_off = deepcopy(network)
     cut_off.highest_doubt.fill_(1.0)  # below all
-    pictures = [data.camera()[k : k + 90, k : k + 90] for k in range(0, 300, 5)]
-    loader = DataLoader(Crops(pictures, 0, one_each=True), 16)
     for each in (network, cut_off):
         calibrate(each, loader)
     for name, value in network.state_dict().items():

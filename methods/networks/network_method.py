@@ -100,16 +100,20 @@ def choose_device(name: str) -> str:
     InputError
         If there is no such device.
     """
-    import torch
-
-    # The driver may count GPUs that it is too old for.
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = gpu_count()
     devices = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
     if name == "auto":
         return "cuda" if gpus else "cpu"
     if name not in devices:
         raise InputError(f"there is no device {name!r} here; there are {', '.join(devices)}")
     return name
+
+
+def gpu_count() -> int:
+    """Count the GPUs that can be used: a driver also counts those that it is too old for."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def fast_bfloat16(device: str) -> bool:

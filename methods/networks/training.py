@@ -52,6 +52,7 @@ from inpaintbench.methods.networks.network_method import (
     NetworkMethod,
     choose_device,
     fast_bfloat16,
+    gpu_count,
 )
 from inpaintbench.methods.networks.records import Records, is_first_process
 from inpaintbench.methods.networks.residual_unet import ResidualUNet
@@ -393,7 +394,7 @@ def _check_settings(settings: Settings, device: str) -> None:
         raise InputError(f"--minutes must be a number, not {settings.minutes}")
     if not 0 <= settings.seed < 2**32:
         raise InputError(f"--seed must be from 0 to {2**32 - 1}, not {settings.seed}")
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = gpu_count()
     if device != "cpu" and settings.devices > gpus:
         raise InputError(f"there are {gpus} GPUs, not {settings.devices}; lower --devices")
     if ":" in device and settings.devices > 1:
